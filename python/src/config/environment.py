@@ -1,0 +1,109 @@
+"""Reads the process environment and `.env` once and yields a frozen value."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from src.errors import ConfigurationError, ErrorContext
+
+from .places import REPOSITORY, default_data_dir
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"", "0", "false", "no", "off"}
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What the environment says. Ports are TCP ports; `values` holds every variable as it stands.
+
+    `values` is what providers read their declared variables from (`vllm_base_url` and so on are
+    declared there, not here); secrets in it never leave the process.
+    """
+
+    data_dir: Path
+    host: str
+    server_port: int
+    mcp_port: int
+    gateway_port: int
+    token: str | None
+    allowed_hosts: tuple[str, ...]
+    allowed_origins: tuple[str, ...]
+    allow_private_addresses: bool
+    database_url: str | None
+    supabase_url: str | None
+    supabase_service_key: str | None
+    secret_key: str | None
+    local_vllm: bool
+    log_level: str
+    values: Mapping[str, str] = field(repr=False)
+
+    def get(self, name: str) -> str | None:
+        """The variable's value without surrounding blanks, or None where it is unset or blank."""
+        value = self.values.get(name, "").strip()
+        return value or None
+
+
+def load_environment(values: Mapping[str, str] | None = None, env_file: Path | None = None) -> Environment:
+    """Read the environment; a variable of the process wins over the same line in `.env`.
+
+    Raises:
+        ConfigurationError: a port is no number or a switch is neither true nor false; names the variable.
+    """
+    if values is None:
+        stored = dotenv_values(env_file or REPOSITORY / ".env")
+        values = {name: value for name, value in stored.items() if value is not None} | dict(os.environ)
+    data_dir = _text(values, "ARCHON_DATA_DIR")
+    return Environment(
+        data_dir=Path(data_dir).expanduser().absolute() if data_dir else default_data_dir(),
+        host=_text(values, "ARCHON_BIND") or "127.0.0.1",
+        server_port=_port(values, "ARCHON_SERVER_PORT", 8181),
+        mcp_port=_port(values, "ARCHON_MCP_PORT", 8051),
+        gateway_port=_port(values, "ARCHON_GATEWAY_PORT", 8200),
+        token=_text(values, "ARCHON_TOKEN"),
+        allowed_hosts=_names(values, "ARCHON_ALLOWED_HOSTS"),
+        allowed_origins=_names(values, "ARCHON_ALLOWED_ORIGINS"),
+        allow_private_addresses=_switch(values, "ARCHON_ALLOW_PRIVATE_ADDRESSES", default=False),
+        database_url=_text(values, "DATABASE_URL"),
+        supabase_url=_text(values, "SUPABASE_URL"),
+        supabase_service_key=_text(values, "SUPABASE_SERVICE_KEY"),
+        secret_key=_text(values, "ARCHON_SECRET_KEY"),
+        local_vllm=_switch(values, "VLLM", default=True),
+        log_level=(_text(values, "LOG_LEVEL") or "INFO").upper(),
+        values=values,
+    )
+
+
+def _text(values: Mapping[str, str], name: str) -> str | None:
+    return values.get(name, "").strip() or None
+
+
+def _names(values: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in values.get(name, "").split(",") if part.strip())
+
+
+def _port(values: Mapping[str, str], name: str, default: int) -> int:
+    text = _text(values, name)
+    if text is None:
+        return default
+    if not text.isdigit() or not 0 < int(text) < 65536:
+        raise ConfigurationError(
+            f"{name} must be a port from 1 to 65535, not '{text}'", context=ErrorContext(field=name)
+        )
+    return int(text)
+
+
+def _switch(values: Mapping[str, str], name: str, *, default: bool) -> bool:
+    text = values.get(name)
+    if text is None:
+        return default
+    word = text.strip().lower()
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    raise ConfigurationError(f"{name} must be true or false, not '{text}'", context=ErrorContext(field=name))

@@ -1,0 +1,130 @@
+"""Numbered, forward-only migrations, tracked in `archon_migrations`."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from src.errors import ErrorContext, MigrationNeeded, StoreError, StoreUnavailable, redact_url
+
+from .postgres import MIN_VECTOR_VERSION
+
+_LOCK = 0x41524348
+"""Advisory lock number: two processes that start at once must not both migrate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One file: `version` is its number, `name` the rest of its file name."""
+
+    version: str
+    name: str
+    path: Path
+
+    @property
+    def sql(self) -> str:
+        """The file's text."""
+        return self.path.read_text(encoding="utf-8")
+
+    @property
+    def checksum(self) -> str:
+        """MD5 of the text, as v1's table keeps it (32 characters)."""
+        return hashlib.md5(self.sql.encode(), usedforsecurity=False).hexdigest()
+
+
+def available(folder: Path) -> list[Migration]:
+    """All migrations in `folder` (`NNNN_name.sql`), in their order."""
+    found = []
+    for path in sorted(folder.glob("[0-9][0-9][0-9][0-9]_*.sql")):
+        version, _, name = path.stem.partition("_")
+        found.append(Migration(version, name, path))
+    return found
+
+
+async def applied(url: str) -> list[str]:
+    """Versions that the database at `url` has. Raises StoreUnavailable."""
+    connection = await _connect(url)
+    async with connection:
+        return await _applied(connection)
+
+
+async def migrate(url: str, folder: Path) -> list[Migration]:
+    """Apply what is pending, each file in a transaction of its own; returns what was applied.
+
+    Raises:
+        StoreUnavailable: nothing answers at `url`.
+        MigrationNeeded: the database is newer than this program, or its pgvector is too old.
+        StoreError: a migration failed; what came before it is kept, it itself left nothing.
+    """
+    migrations = available(folder)
+    connection = await _connect(url)
+    async with connection:
+        await connection.execute("select pg_advisory_lock(%s)", (_LOCK,))
+        await _require_vector(connection)
+        done = await _applied(connection)
+        known = {migration.version for migration in migrations}
+        foreign = sorted(version for version in done if version not in known)
+        if foreign:
+            raise MigrationNeeded(
+                f"The database has migrations that this version does not know: {', '.join(foreign)}.",
+                next_step="Start the newer version of Archon that made them.",
+            )
+        pending = [migration for migration in migrations if migration.version not in done]
+        for migration in pending:
+            await _apply(connection, migration)
+        return pending
+
+
+async def _connect(url: str) -> psycopg.AsyncConnection[tuple[object, ...]]:
+    try:
+        return await psycopg.AsyncConnection.connect(url, autocommit=True, connect_timeout=10)
+    except psycopg.OperationalError as error:
+        raise StoreUnavailable(
+            "The database cannot be reached.", context=ErrorContext(operation="migrate", url=redact_url(url))
+        ) from error
+
+
+async def _applied(connection: psycopg.AsyncConnection[tuple[object, ...]]) -> list[str]:
+    cursor = await connection.execute("select to_regclass('archon_migrations') is not null")
+    row = await cursor.fetchone()
+    if not row or not row[0]:
+        return []
+    cursor = await connection.execute(
+        "select version from archon_migrations where version ~ '^[0-9]{4}$' order by version"
+    )
+    return [str(version) for (version,) in await cursor.fetchall()]
+
+
+async def _apply(connection: psycopg.AsyncConnection[tuple[object, ...]], migration: Migration) -> None:
+    try:
+        async with connection.transaction():
+            await connection.execute(migration.sql)
+            await connection.execute(
+                "insert into archon_migrations (version, migration_name, checksum) values (%s, %s, %s)",
+                (migration.version, migration.name, migration.checksum),
+            )
+    except psycopg.Error as error:
+        raise StoreError(
+            f"Migration {migration.path.name} failed: {error.diag.message_primary or error}",
+            next_step="Nothing of it was kept. Correct the cause and run `archon migrate` again.",
+        ) from error
+
+
+async def _require_vector(connection: psycopg.AsyncConnection[tuple[object, ...]]) -> None:
+    try:
+        await connection.execute("create extension if not exists vector")
+    except psycopg.Error as error:
+        raise MigrationNeeded(
+            "The database has no pgvector extension.",
+            next_step="Install pgvector 0.8 or newer and run `create extension vector`.",
+        ) from error
+    cursor = await connection.execute("select extversion from pg_extension where extname = 'vector'")
+    row = await cursor.fetchone()
+    version = str(row[0]) if row else "0"
+    if tuple(int(part) for part in version.split(".")[:2]) < MIN_VECTOR_VERSION:
+        raise MigrationNeeded(
+            f"pgvector {version} is too old: 0.8 or newer is needed.", next_step="Run `alter extension vector update`."
+        )

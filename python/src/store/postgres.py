@@ -1,0 +1,139 @@
+"""Postgres through psycopg: the embedded default and any server behind `DATABASE_URL`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Self
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import DictRow, dict_row
+from psycopg.types.json import Jsonb
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from src.errors import (
+    Conflict,
+    DiskFull,
+    ErrorContext,
+    InvalidInput,
+    MigrationNeeded,
+    NotFound,
+    StoreError,
+    StoreUnavailable,
+    redact_url,
+)
+
+from . import vectors
+from .database import Json, Row, SqlValue, StoreState
+
+MIN_VECTOR_VERSION = (0, 8)
+"""pgvector 0.8 brought iterative index scans, which filtered search needs to keep its recall."""
+
+
+class PostgresDatabase:
+    """A pool of connections to one Postgres."""
+
+    def __init__(self, url: str, *, kind: str = "postgres", max_connections: int = 10) -> None:
+        self._url = url
+        self._kind = kind
+        self._pool: AsyncConnectionPool[psycopg.AsyncConnection[DictRow]] = AsyncConnectionPool(
+            url,
+            connection_class=psycopg.AsyncConnection[DictRow],
+            kwargs={"row_factory": dict_row, "autocommit": True},
+            min_size=1,
+            max_size=max_connections,
+            timeout=10.0,
+            configure=vectors.register,
+            check=AsyncConnectionPool.check_connection,
+            open=False,
+        )
+
+    @classmethod
+    async def connect(cls, url: str, *, kind: str = "postgres") -> Self:
+        """A database whose first connection was made.
+
+        Raises:
+            StoreUnavailable: nothing answers at `url`, or user and password are refused.
+        """
+        database = cls(url, kind=kind)
+        with _typed("connect", url):
+            await database._pool.open()
+            try:
+                await database._pool.wait(timeout=10.0)
+            except BaseException:
+                await database._pool.close()
+                raise
+        return database
+
+    async def call(self, function: str, /, **arguments: SqlValue) -> list[Row]:
+        named = [sql.SQL("{} => {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in arguments]
+        query = sql.SQL("select * from {}({})").format(sql.Identifier(function), sql.SQL(", ").join(named))
+        with _typed(function, self._url):
+            async with self._pool.connection() as connection:
+                cursor = await connection.execute(query, {k: _adapt(v) for k, v in arguments.items()}, binary=True)
+                return list(await cursor.fetchall())
+
+    async def state(self) -> StoreState:
+        with _typed("state", self._url):
+            async with self._pool.connection() as connection:
+                cursor = await connection.execute(
+                    "select current_setting('server_version') as server_version,"
+                    " (select extversion from pg_extension where extname = 'vector') as vector_version"
+                )
+                row = await cursor.fetchone()
+        found = row or {}
+        vector_version = found.get("vector_version")
+        return StoreState(
+            kind=self._kind,
+            server_version=str(found.get("server_version", "")),
+            vector_version=None if vector_version is None else str(vector_version),
+            location=redact_url(self._url),
+        )
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+
+def _adapt(value: SqlValue) -> object:
+    if isinstance(value, Json):
+        return Jsonb(value.value)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return list(value)
+    return value
+
+
+@contextmanager
+def _typed(operation: str, url: str) -> Iterator[None]:
+    """Turn psycopg's errors into ours, by SQLSTATE first."""
+    context = ErrorContext(operation=operation, url=redact_url(url))
+    try:
+        yield
+    except PoolTimeout as error:
+        raise StoreUnavailable("The database did not answer within 10 seconds.", context=context) from error
+    except psycopg.errors.DiskFull as error:
+        raise DiskFull("The disk of the database is full.", context=context) from error
+    except (psycopg.errors.UndefinedFunction, psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+        raise MigrationNeeded(
+            f"The database lacks what '{operation}' needs: {_text(error)}", context=context
+        ) from error
+    except psycopg.errors.NoDataFound as error:
+        raise NotFound(_text(error), context=context) from error
+    except (
+        psycopg.errors.UniqueViolation,
+        psycopg.errors.ForeignKeyViolation,
+        psycopg.errors.LockNotAvailable,
+    ) as error:
+        raise Conflict(_text(error), context=context) from error
+    except (psycopg.errors.DataError, psycopg.errors.CheckViolation, psycopg.errors.NotNullViolation) as error:
+        raise InvalidInput(f"The database refused a value: {_text(error)}", context=context) from error
+    except psycopg.OperationalError as error:
+        raise StoreUnavailable(f"The database cannot be reached: {_text(error)}", context=context) from error
+    except psycopg.Error as error:
+        raise StoreError(f"The database refused '{operation}': {_text(error)}", context=context) from error
+
+
+def _text(error: psycopg.Error) -> str:
+    text = error.diag.message_primary or str(error) or type(error).__name__
+    return re.sub(r"password=\S+", "password=[secret]", text.strip().splitlines()[0])
