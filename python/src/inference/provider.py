@@ -1,0 +1,109 @@
+"""What a provider file declares. Settings, validation, forms, docs and contract tests are derived from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Capability: TypeAlias = Literal["chat", "completions", "embeddings", "rerank", "tools"]
+Service: TypeAlias = Literal["llm", "embedding", "rerank"]
+"""What a provider is chosen for; the words of v1's `get_active_provider`, and rerank."""
+
+FieldKind: TypeAlias = Literal["url", "secret", "text", "model", "integer", "choice", "switch"]
+Values: TypeAlias = Mapping[str, str]
+"""Setting values in force by key (database over environment over default), blanks already left out."""
+
+NEEDED_CAPABILITY: Mapping[Service, Capability] = {"llm": "chat", "embedding": "embeddings", "rerank": "rerank"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingField:
+    """One setting of a provider. `key` is also the name of its environment variable."""
+
+    key: str
+    label: str
+    kind: FieldKind
+    help: str = ""
+    placeholder: str = ""
+    default: str | None = None
+    required: bool = False
+    capability: Capability | None = None
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownEmbeddingModel:
+    """Published facts about an embedding model; `dimension_choices` is empty where `dimensions` must not be sent."""
+
+    name: str
+    dimensions: int
+    batch_limit: int = 2048
+    max_tokens: int | None = None
+    dimension_choices: tuple[int, ...] = ()
+    query_prefix: str = ""
+    passage_prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where a provider's API is and how to get in. `base_url` None: the SDK's own default address."""
+
+    base_url: str | None
+    api_key: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """One provider: data, and code only where its wire differs.
+
+    `endpoint` turns setting values into an address and a key for one service; it raises ConfigurationError
+    when a required value is missing. `keeps_v1_wire` marks the six providers whose requests must stay byte
+    for byte what Archon v1 sent (client made by its exact call, SDK retries left on, odd defaults kept and
+    said aloud). For all others there is no hidden fallback: retries are ours, a missing value is an error.
+    """
+
+    id: str
+    label: str
+    summary: str
+    docs_url: str
+    source: str
+    capabilities: frozenset[Capability]
+    fields: tuple[SettingField, ...]
+    endpoint: Callable[[Values, Service], Endpoint]
+    chat_model_key: str
+    embedding_model_key: str | None = None
+    rerank_model_key: str | None = None
+    local: bool = False
+    keeps_v1_wire: bool = False
+    default_chat_model: str | None = None
+    default_embedding_model: str | None = None
+    chat_models: tuple[str, ...] = ()
+    embedding_models: tuple[KnownEmbeddingModel, ...] = ()
+
+    def serves(self, service: Service) -> bool:
+        """Whether the provider can be chosen for `service`."""
+        return NEEDED_CAPABILITY[service] in self.capabilities
+
+    def model_key(self, service: Service) -> str | None:
+        """The setting that holds the model's name for `service`."""
+        return {
+            "llm": self.chat_model_key,
+            "embedding": self.embedding_model_key,
+            "rerank": self.rerank_model_key,
+        }[service]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActiveProvider:
+    """A provider chosen for a service, with the values in force: all that a client needs.
+
+    `model` None: the setting is blank, and the one served model is used (discovered by asking).
+    `values` holds every setting of the provider; secrets in it never leave the process.
+    """
+
+    provider: Provider
+    service: Service
+    endpoint: Endpoint
+    model: str | None
+    values: Values
