@@ -1,0 +1,130 @@
+"""Whether the server works, and what is missing where it does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from src.errors import ArchonError, JsonValue, MigrationNeeded
+
+from ..composition import Rooms
+from ..errors_http import NotReady
+from ..request_parts import Policy, Starting, Ui, answer
+from ..startup import Startup
+from ..ui_files import wants_html
+from ..version import version
+
+router = APIRouter()
+_MODULES: list[JsonValue] = ["settings", "knowledge", "search", "chat"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One part's state. `decides`: without it the server is not ready."""
+
+    name: str
+    ok: bool
+    detail: str | None = None
+    next_step: str | None = None
+    decides: bool = True
+
+    def public(self, *, whole: bool) -> dict[str, JsonValue]:
+        """For JSON; without `whole` only name and state, for callers who did not show the token."""
+        if not whole:
+            return {"name": self.name, "ok": self.ok}
+        return {"name": self.name, "ok": self.ok, "detail": self.detail, "next_step": self.next_step}
+
+
+@router.get("/")
+async def root(request: Request, ui: Ui) -> Response:
+    """The interface for a browser, v1's description for everybody else."""
+    if wants_html(request.headers):
+        return ui.page()
+    body: dict[str, JsonValue] = {
+        "name": "Archon",
+        "version": version(),
+        "description": "Knowledge platform for people and their AI assistants",
+        "status": "healthy",
+        "modules": _MODULES,
+    }
+    return answer(body)
+
+
+@router.get("/health")
+async def health(request: Request, startup: Starting, policy: Policy, ui: Ui) -> JSONResponse:
+    """200 once requests can be served, 503 with the reason before."""
+    problem, checks = await _state(startup)
+    checks.append(
+        Check("interface", ui.is_built, None if ui.is_built else "Not built.", "Run `make up`.", decides=False)
+    )
+    ready = problem is None
+    whole = policy.authenticated(request.headers.get("authorization"), request.headers.get("cookie"))
+    body: dict[str, JsonValue] = {
+        "status": _word(problem),
+        "service": "archon-backend",
+        "ready": ready,
+        "timestamp": _now(),
+        "credentials_loaded": ready,
+        "schema_valid": not isinstance(problem, MigrationNeeded),
+        "version": version(),
+        "checks": [check.public(whole=whole) for check in checks],
+    }
+    if problem is not None:
+        body |= {"message": problem.message if whole else type(problem).meaning, "next_step": problem.next_step}
+    if isinstance(problem, MigrationNeeded):
+        body |= {"migration_required": True, "migration_instructions": problem.next_step}
+    return answer(body, 200 if ready else 503)
+
+
+@router.get("/api/health")
+async def api_health(startup: Starting) -> JSONResponse:
+    """v1's second health: 200 in every state."""
+    problem, _ = await _state(startup)
+    body: dict[str, JsonValue] = {
+        "status": _word(problem),
+        "service": "knowledge-api",
+        "timestamp": _now(),
+        "ready": problem is None,
+    }
+    if isinstance(problem, MigrationNeeded):
+        body |= {
+            "migration_required": True,
+            "message": problem.message,
+            "migration_instructions": problem.next_step,
+        }
+    return answer(body)
+
+
+async def _state(startup: Startup) -> tuple[ArchonError | None, list[Check]]:
+    rooms = startup.opened
+    if rooms is None:
+        problem = startup.problem or NotReady("Archon is starting: the database is not open yet.")
+        return problem, [Check("database", ok=False, detail=problem.message, next_step=problem.next_step)]
+    checks: list[Check] = []
+    problem: ArchonError | None = None
+    try:
+        checks.append(await _database(rooms))
+    except ArchonError as error:
+        problem = error
+        checks.append(Check("database", ok=False, detail=error.message, next_step=error.next_step))
+    return problem, checks
+
+
+async def _database(rooms: Rooms) -> Check:
+    state = await rooms.database.state()
+    return Check("database", ok=True, detail=f"Postgres {state.server_version}, pgvector {state.vector_version}")
+
+
+def _word(problem: ArchonError | None) -> str:
+    if problem is None:
+        return "healthy"
+    if isinstance(problem, MigrationNeeded):
+        return "migration_required"
+    return "initializing" if isinstance(problem, NotReady) else "unhealthy"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()

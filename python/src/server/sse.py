@@ -1,0 +1,106 @@
+"""Server-sent events that are flushed at once, stay alive through silence, and end when the client leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from src.errors import ArchonError, JsonValue
+
+KEEP_ALIVE_S = 10.0
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+"""No buffering: a reverse proxy that collects the stream would take its liveness away."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerEvent:
+    """One event: its name and its JSON body."""
+
+    name: str
+    data: Mapping[str, JsonValue]
+
+    def encode(self) -> bytes:
+        """The event on the wire; JSON has no raw line breaks, so one data line is enough."""
+        text = json.dumps(self.data, ensure_ascii=False, separators=(",", ":"), default=str)
+        return f"event: {self.name}\ndata: {text}\n\n".encode()
+
+
+class EventStream(Response):
+    """Relays `events`. What fails before the first one is raised, so that it becomes an ordinary HTTP error.
+
+    The source is closed as soon as the client leaves or `stopping` is set (the server shuts down), also
+    while it waits for its first event: whatever it works on (a model's answer) is stopped by that.
+    `farewell` is sent to a client that is cut off by the shutdown.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(
+        self, events: AsyncIterator[ServerEvent], stopping: asyncio.Event, farewell: ServerEvent | None = None
+    ) -> None:
+        super().__init__(headers=_HEADERS)
+        del self.headers["content-length"]
+        self._events = events
+        self._stopping = stopping
+        self._farewell = farewell
+        self._started = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        left = asyncio.ensure_future(_left(receive))
+        stopped = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await self._relay(send, left, stopped)
+            if stopped.done() and self._farewell is not None:
+                await self._send(send, self._farewell.encode())
+        except ArchonError as error:
+            if not self._started:
+                raise
+            await self._send(send, ServerEvent("error", error.to_dict()).encode())
+        finally:
+            await _cancel(left, stopped)
+            close = getattr(self._events, "aclose", None)
+            if close is not None:
+                await close()
+        await self._send(send, b"", more=False)
+
+    async def _relay(self, send: Send, left: asyncio.Future[None], stopped: asyncio.Future[bool]) -> None:
+        upcoming = asyncio.ensure_future(anext(self._events, None))
+        try:
+            while True:
+                wait_s = KEEP_ALIVE_S if self._started else None
+                await asyncio.wait({upcoming, left, stopped}, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+                if left.done() or stopped.done():
+                    return
+                if not upcoming.done():
+                    await self._send(send, b": keep-alive\n\n")
+                    continue
+                event = upcoming.result()
+                if event is None:
+                    return
+                await self._send(send, event.encode())
+                upcoming = asyncio.ensure_future(anext(self._events, None))
+        finally:
+            await _cancel(upcoming)
+
+    async def _send(self, send: Send, body: bytes, *, more: bool = True) -> None:
+        if not self._started:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            self._started = True
+        await send({"type": "http.response.body", "body": body, "more_body": more})
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _cancel(*tasks: asyncio.Future[ServerEvent | None] | asyncio.Future[None] | asyncio.Future[bool]) -> None:
+    """End the tasks and wait for their last words: a generator stores there what it has."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,62 @@
+"""The real application on a real socket, over a real database of the test's own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+
+from src.config import load_environment
+from src.server.main import ArchonServer, create_app, listen
+
+StartServer = Callable[..., str]
+
+
+@contextmanager
+def serving(values: dict[str, str]) -> Iterator[str]:
+    """The server with these environment variables, in a thread of its own; yields its address once it is ready."""
+    environment = load_environment(values)
+    app = create_app(environment)
+    listener = listen(environment)
+    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=5)
+    server = ArchonServer(config, app.state.startup)
+    thread = threading.Thread(target=asyncio.run, args=(server.serve(sockets=[listener]),))
+    thread.start()
+    try:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        assert app.state.startup.ready.wait(30), app.state.startup.problem
+        yield address
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        listener.close()
+
+
+@pytest.fixture
+def start_server(database_url: str, free_port: int, tmp_path: Path) -> Iterator[StartServer]:
+    """Start it with more environment variables: `start_server(ARCHON_TOKEN="…")` gives its address."""
+    with ExitStack() as stack:
+
+        def start(**values: str) -> str:
+            base = {
+                "DATABASE_URL": database_url,
+                "ARCHON_SERVER_PORT": str(free_port),
+                "ARCHON_DATA_DIR": str(tmp_path),
+                "ARCHON_ALLOW_PRIVATE_ADDRESSES": "true",
+            }
+            return stack.enter_context(serving(base | values))
+
+        yield start
+
+
+@pytest.fixture
+async def api(start_server: StartServer) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a server with no provider configured."""
+    async with httpx.AsyncClient(base_url=start_server(), timeout=30) as client:
+        yield client
