@@ -30,14 +30,14 @@ class Environment:
     server_port: int
     mcp_port: int
     gateway_port: int
-    token: str | None
+    token: str | None = field(repr=False)
     allowed_hosts: tuple[str, ...]
     allowed_origins: tuple[str, ...]
     allow_private_addresses: bool
-    database_url: str | None
+    database_url: str | None = field(repr=False)
     supabase_url: str | None
-    supabase_service_key: str | None
-    secret_key: str | None
+    supabase_service_key: str | None = field(repr=False)
+    secret_key: str | None = field(repr=False)
     local_vllm: bool
     log_level: str
     values: Mapping[str, str] = field(repr=False)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Self
 
 import psycopg
 from psycopg import sql
+from psycopg.adapt import PyFormat
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -59,6 +61,8 @@ class PostgresDatabase:
         """
         database = cls(url, kind=kind)
         with _typed("connect", url):
+            # One plain connection first: it fails at once and says why, where the pool would only time out.
+            await (await psycopg.AsyncConnection.connect(url, connect_timeout=10)).close()
             await database._pool.open()
             try:
                 await database._pool.wait(timeout=10.0)
@@ -68,7 +72,10 @@ class PostgresDatabase:
         return database
 
     async def call(self, function: str, /, **arguments: SqlValue) -> list[Row]:
-        named = [sql.SQL("{} => {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in arguments]
+        named = [
+            sql.SQL("{} => {}").format(sql.Identifier(name), _placeholder(name, value))
+            for name, value in arguments.items()
+        ]
         query = sql.SQL("select * from {}({})").format(sql.Identifier(function), sql.SQL(", ").join(named))
         with _typed(function, self._url):
             async with self._pool.connection() as connection:
@@ -99,9 +106,17 @@ class PostgresDatabase:
 def _adapt(value: SqlValue) -> object:
     if isinstance(value, Json):
         return Jsonb(value.value)
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, Sequence) and not isinstance(value, str | array):
         return list(value)
     return value
+
+
+def _placeholder(name: str, value: SqlValue) -> sql.Placeholder:
+    """Lists of vectors go in binary: as text each float would be written and parsed again."""
+    is_vectors = (
+        isinstance(value, Sequence) and not isinstance(value, str | array) and any(isinstance(v, array) for v in value)
+    )
+    return sql.Placeholder(name, PyFormat.BINARY if is_vectors else PyFormat.AUTO)
 
 
 @contextmanager
