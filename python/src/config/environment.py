@@ -107,3 +107,9 @@ def _switch(values: Mapping[str, str], name: str, *, default: bool) -> bool:
     if word in _FALSE:
         return False
     raise ConfigurationError(f"{name} must be true or false, not '{text}'", context=ErrorContext(field=name))
+
+
+def system_environment() -> dict[str, str]:
+    """What a child program needs of the environment to run at all, and nothing that could be a secret."""
+    kept = ("PATH", "HOME", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
+    return {name: os.environ[name] for name in kept if name in os.environ}

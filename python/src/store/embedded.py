@@ -14,10 +14,11 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from src.config import system_environment
 from src.errors import DiskFull, StoreUnavailable
 
 RUN_AS = "archon-postgres"
@@ -108,19 +109,16 @@ class EmbeddedPostgres:
         password.write_text(access.password)
         password.chmod(0o600)
         self._own(self.folder)
-        try:
-            self._run(
-                [
-                    *(str(binaries / "initdb"), "-D", str(self._data), "-U", "archon", "-A", "scram-sha-256"),
-                    *("--pwfile", str(password), "-E", "UTF8", "--locale=C"),
-                ],
-                "initdb",
-            )
-        except BaseException:
-            shutil.rmtree(self._data, ignore_errors=True)
-            raise
-        finally:
-            password.unlink(missing_ok=True)
+        command = [
+            *(str(binaries / "initdb"), "-D", str(self._data), "-U", "archon", "-A", "scram-sha-256"),
+            *("--pwfile", str(password), "-E", "UTF8", "--locale=C"),
+        ]
+        with ExitStack() as undo:
+            undo.callback(shutil.rmtree, self._data, ignore_errors=True)
+            with ExitStack() as always:
+                always.callback(password.unlink, missing_ok=True)
+                self._run(command, "initdb")
+            undo.pop_all()
 
     def _start(self, binaries: Path, access: _Access) -> None:
         options = f"-h 127.0.0.1 -p {access.port} -k '' -c max_connections=60 -c maintenance_work_mem=256MB"
@@ -149,7 +147,7 @@ class EmbeddedPostgres:
     def _run(self, command: list[str], what: str) -> None:
         identity = _identity()
         done = subprocess.run(  # noqa: S603 - our own binaries
-            command, cwd="/", env=_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            command, cwd="/", env={**system_environment(), "LC_ALL": "C"}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, timeout=120, check=False,
             user=identity.uid if identity else None, group=identity.gid if identity else None,
             extra_groups=[] if identity else None,
@@ -223,11 +221,6 @@ def _user_entry(name: str) -> _Identity | None:
 
 def _can_enter(path: Path) -> bool:
     return all(folder.stat().st_mode & 0o001 for folder in (path, *path.parents))
-
-
-def _environment() -> Mapping[str, str]:
-    kept = ("PATH", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
-    return {name: os.environ[name] for name in kept if name in os.environ} | {"LC_ALL": "C"}
 
 
 def _free_port() -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from typing import Self
 
 import psycopg
@@ -63,12 +63,11 @@ class PostgresDatabase:
         with _typed("connect", url):
             # One plain connection first: it fails at once and says why, where the pool would only time out.
             await (await psycopg.AsyncConnection.connect(url, connect_timeout=10)).close()
-            await database._pool.open()
-            try:
+            async with AsyncExitStack() as undo:
+                undo.push_async_callback(database._pool.close)
+                await database._pool.open()
                 await database._pool.wait(timeout=10.0)
-            except BaseException:
-                await database._pool.close()
-                raise
+                undo.pop_all()
         return database
 
     async def call(self, function: str, /, **arguments: SqlValue) -> list[Row]:
