@@ -147,11 +147,19 @@ class EmbeddedPostgres:
     def _run(self, command: list[str], what: str) -> None:
         identity = _identity()
         done = subprocess.run(  # noqa: S603 - our own binaries
-            command, cwd="/", env={**system_environment(), "LC_ALL": "C"}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, timeout=120, check=False,
-            user=identity.uid if identity else None, group=identity.gid if identity else None,
+            command,
+            cwd="/",
+            env={**system_environment(), "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+            user=identity.uid if identity else None,
+            group=identity.gid if identity else None,
             extra_groups=[] if identity else None,
-        )  # fmt: skip
+        )
         if done.returncode == 0:
             return
         tail = "\n".join((done.stdout + self._log_tail()).splitlines()[-8:])
