@@ -61,6 +61,8 @@ class Provider:
     when a required value is missing. `keeps_v1_wire` marks the six providers whose requests must stay byte
     for byte what Archon v1 sent (client made by its exact call, SDK retries left on, odd defaults kept and
     said aloud). For all others there is no hidden fallback: retries are ours, a missing value is an error.
+    `default_for` names the services that use this provider where none is chosen (one provider a service);
+    `fallback_without_key` is the id of the provider that v1 asked instead when this one had no key.
     """
 
     id: str
@@ -80,6 +82,8 @@ class Provider:
     default_embedding_model: str | None = None
     chat_models: tuple[str, ...] = ()
     embedding_models: tuple[KnownEmbeddingModel, ...] = ()
+    default_for: frozenset[Service] = frozenset()
+    fallback_without_key: str | None = None
 
     def serves(self, service: Service) -> bool:
         """Whether the provider can be chosen for `service`."""
