@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -126,6 +127,9 @@ def main() -> int:
         timeout_graceful_shutdown=GRACE_S,
     )
     structlog.get_logger("archon.server").info("listening", address=environment.host, port=environment.server_port)
+    for name in (signal.SIGTERM, signal.SIGINT):
+        # Uvicorn stops in order on these, then raises them once more; that second time means nothing here.
+        signal.signal(name, lambda _number, _frame: None)
     ArchonServer(config, app.state.startup).run(sockets=[listener])
     return 0
 

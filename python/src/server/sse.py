@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -41,13 +42,19 @@ class EventStream(Response):
     media_type = "text/event-stream"
 
     def __init__(
-        self, events: AsyncIterator[ServerEvent], stopping: asyncio.Event, farewell: ServerEvent | None = None
+        self,
+        events: AsyncIterator[ServerEvent],
+        stopping: asyncio.Event,
+        *,
+        farewell: ServerEvent | None = None,
+        keep_alive_s: float = KEEP_ALIVE_S,
     ) -> None:
         super().__init__(headers=_HEADERS)
         del self.headers["content-length"]
         self._events = events
         self._stopping = stopping
         self._farewell = farewell
+        self._keep_alive_s = keep_alive_s
         self._started = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,12 +75,14 @@ class EventStream(Response):
                 await close()
         await self._send(send, b"", more=False)
 
-    async def _relay(self, send: Send, left: asyncio.Future[None], stopped: asyncio.Future[bool]) -> None:
-        upcoming = asyncio.ensure_future(anext(self._events, None))
+    async def _relay(self, send: Send, left: asyncio.Future[None], stopped: asyncio.Future[Any]) -> None:
+        upcoming = _upcoming(self._events)
         try:
             while True:
-                wait_s = KEEP_ALIVE_S if self._started else None
-                await asyncio.wait({upcoming, left, stopped}, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+                # Before the first event nothing is sent, so that a failure can still have its own status.
+                wait_s = self._keep_alive_s if self._started else None
+                waited: set[asyncio.Future[Any]] = {upcoming, left, stopped}
+                await asyncio.wait(waited, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
                 if left.done() or stopped.done():
                     return
                 if not upcoming.done():
@@ -83,7 +92,7 @@ class EventStream(Response):
                 if event is None:
                     return
                 await self._send(send, event.encode())
-                upcoming = asyncio.ensure_future(anext(self._events, None))
+                upcoming = _upcoming(self._events)
         finally:
             await _cancel(upcoming)
 
@@ -94,12 +103,20 @@ class EventStream(Response):
         await send({"type": "http.response.body", "body": body, "more_body": more})
 
 
+def _upcoming(events: AsyncIterator[ServerEvent]) -> asyncio.Future[ServerEvent | None]:
+    return asyncio.ensure_future(_next(events))
+
+
+async def _next(events: AsyncIterator[ServerEvent]) -> ServerEvent | None:
+    return await anext(events, None)
+
+
 async def _left(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-async def _cancel(*tasks: asyncio.Future[ServerEvent | None] | asyncio.Future[None] | asyncio.Future[bool]) -> None:
+async def _cancel(*tasks: asyncio.Future[Any]) -> None:
     """End the tasks and wait for their last words: a generator stores there what it has."""
     for task in tasks:
         task.cancel()

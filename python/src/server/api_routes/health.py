@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from src.errors import ArchonError, JsonValue, MigrationNeeded
+from src.errors import ArchonError, JsonValue, MigrationNeeded, StoreUnavailable
 
 from ..composition import Rooms
 from ..errors_http import NotReady
@@ -18,6 +19,8 @@ from ..ui_files import wants_html
 from ..version import version
 
 router = APIRouter()
+PATIENCE_S = 2.0
+"""Whoever asks for health wants an answer now; the pool itself would wait longer for a connection."""
 _MODULES: list[JsonValue] = ["settings", "knowledge", "search", "chat"]
 
 
@@ -103,18 +106,18 @@ async def _state(startup: Startup) -> tuple[ArchonError | None, list[Check]]:
     if rooms is None:
         problem = startup.problem or NotReady("Archon is starting: the database is not open yet.")
         return problem, [Check("database", ok=False, detail=problem.message, next_step=problem.next_step)]
-    checks: list[Check] = []
-    problem: ArchonError | None = None
     try:
-        checks.append(await _database(rooms))
+        return None, [await _database(rooms)]
     except ArchonError as error:
-        problem = error
-        checks.append(Check("database", ok=False, detail=error.message, next_step=error.next_step))
-    return problem, checks
+        return error, [Check("database", ok=False, detail=error.message, next_step=error.next_step)]
 
 
 async def _database(rooms: Rooms) -> Check:
-    state = await rooms.database.state()
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            state = await rooms.database.state()
+    except TimeoutError as error:
+        raise StoreUnavailable(f"The database did not answer within {PATIENCE_S:.0f} seconds.") from error
     return Check("database", ok=True, detail=f"Postgres {state.server_version}, pgvector {state.vector_version}")
 
 
