@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+import httpx2
+
+from src.errors import JsonValue
 
 Capability: TypeAlias = Literal["chat", "completions", "embeddings", "rerank", "tools"]
 Service: TypeAlias = Literal["llm", "embedding", "rerank"]
@@ -53,12 +57,50 @@ class Endpoint:
     api_key: str | None
 
 
+EmbeddingWire: TypeAlias = Callable[
+    [httpx2.AsyncClient, Endpoint, str, Sequence[str], int | None], Awaitable[list[list[float]]]
+]
+"""Embeds where the API is not OpenAI's: client, endpoint, model, texts, wanted size in; vectors out, same order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelListing:
+    """How to list models, which is also the cheapest request that proves address and key.
+
+    `url` None: `<base URL>/models`. `headers` makes the headers that carry the key. `names` reads the answer.
+    """
+
+    url: str | None = None
+    headers: Callable[[str | None], Mapping[str, str]] = lambda key: {"Authorization": f"Bearer {key}"} if key else {}
+    names: Callable[[JsonValue], tuple[str, ...]] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerFacts:
+    """What a self-hosted server tells about itself at its root, beside the OpenAI-compatible API below `/v1`.
+
+    `version_path` answers JSON in which `version` reads the version; `tokenize_path` counts tokens of
+    `{model, prompt | messages}`; `routes_by_get` says that GET on a POST route is 405 where the route exists and
+    404 where it does not; `neighbour_ports` are where the same kind of server is usually found.
+    """
+
+    name: str
+    version_path: str | None = None
+    version: Callable[[JsonValue], str | None] = lambda body: None
+    tokenize_path: str | None = None
+    routes_by_get: bool = False
+    neighbour_ports: tuple[int, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
     """One provider: data, and code only where its wire differs.
 
     `endpoint` turns setting values into an address and a key for one service; it raises ConfigurationError
-    when a required value is missing. `keeps_v1_wire` marks the six providers whose requests must stay byte
+    when a required value is missing. `rank` is its place in lists, lowest first. `server` describes a self-hosted
+    server; None for a cloud. `reasoning_models` are prefixes of names that take `max_completion_tokens` and no
+    `temperature`. `query_prefix_key` and `passage_prefix_key` are the settings that override the declared prefixes
+    of an embedding model. `keeps_v1_wire` marks the six providers whose requests must stay byte
     for byte what Archon v1 sent (client made by its exact call, SDK retries left on, odd defaults kept and
     said aloud). For all others there is no hidden fallback: retries are ours, a missing value is an error.
     `default_for` names the services that use this provider where none is chosen (one provider a service);
@@ -84,6 +126,13 @@ class Provider:
     embedding_models: tuple[KnownEmbeddingModel, ...] = ()
     default_for: frozenset[Service] = frozenset()
     fallback_without_key: str | None = None
+    rank: int = 100
+    listing: ModelListing = ModelListing()
+    server: ServerFacts | None = None
+    embedding_wire: EmbeddingWire | None = None
+    reasoning_models: tuple[str, ...] = ()
+    query_prefix_key: str | None = None
+    passage_prefix_key: str | None = None
 
     def serves(self, service: Service) -> bool:
         """Whether the provider can be chosen for `service`."""
@@ -96,6 +145,24 @@ class Provider:
             "embedding": self.embedding_model_key,
             "rerank": self.rerank_model_key,
         }[service]
+
+
+def url_field(provider: Provider, service: Service, values: Values | None = None) -> SettingField | None:
+    """The setting that holds the address for `service`: its own where declared, else the common one.
+
+    With `values` the one that is in force: its own only where it is filled.
+    """
+    urls = [field for field in provider.fields if field.kind == "url"]
+    own = [field for field in urls if field.capability == NEEDED_CAPABILITY[service]]
+    if values is not None:
+        own = [field for field in own if values.get(field.key)]
+    common = [field for field in urls if field.capability is None]
+    return next(iter(own or common), None)
+
+
+def secret_field(provider: Provider) -> SettingField | None:
+    """The setting that holds the key; None for a provider that has none."""
+    return next((field for field in provider.fields if field.kind == "secret"), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
