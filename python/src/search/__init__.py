@@ -1,0 +1,1 @@
+"""Finding passages: vector and keyword candidates fused by rank, as chunks or as pages."""

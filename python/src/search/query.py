@@ -1,0 +1,115 @@
+"""The search service: one question in, fused chunks or pages out."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
+
+from src.errors import ErrorContext, InvalidInput
+from src.inference.models import Embedder, EmbeddingIdentity, Vector
+from src.store.database import Database
+from src.store.search import ChunkHit, Scope, SearchRepository, SearchSpace
+
+from . import pages, question
+from .results import Mode, SearchMode, SearchResult
+
+EmbedderFactory: TypeAlias = Callable[[], Awaitable[Embedder]]
+"""Gives the embedder of the settings in force; raises ConfigurationError when they name none."""
+
+MAX_LIMIT = 200
+_CHUNKS_PER_PAGE = 5
+"""Chunks read for each wanted page: several chunks of one page must not leave fewer pages than were asked for."""
+
+
+class SearchService:
+    """Searches the store in the embedding space of the embedder in use."""
+
+    def __init__(self, database: Database, embedder_factory: EmbedderFactory) -> None:
+        self._store = SearchRepository(database)
+        self._embedder_factory = embedder_factory
+
+    async def search(
+        self,
+        query: str,
+        *,
+        source_ids: Sequence[str] = (),
+        tags: Sequence[str] = (),
+        limit: int = 5,
+        mode: Mode = "chunks",
+    ) -> SearchResult:
+        """The `limit` best chunks or pages for `query`; an empty result says in `reason` why it is empty.
+
+        Raises:
+            InvalidInput: the query is empty or far too long, or `limit` is out of range.
+            ConfigurationError, ProviderError: the question could not be embedded.
+            StoreError: the database failed.
+        """
+        text = question.clean(query)
+        if not 1 <= limit <= MAX_LIMIT:
+            raise InvalidInput(
+                f"match_count must lie between 1 and {MAX_LIMIT}.", context=ErrorContext(field="match_count")
+            )
+        scope = Scope(tuple(source_ids), tuple(tags))
+        space, vector = await self._embed(text)
+        found = await self._store.chunks(
+            space=None if space is None else space.id,
+            vector=vector,
+            words=text,
+            scope=scope,
+            limit=limit * _CHUNKS_PER_PAGE if mode == "pages" else limit,
+        )
+        if not found:
+            return await self._nothing(text, scope, limit, mode, space)
+        return await self._result(text, scope, limit, mode, space, found)
+
+    async def _embed(self, text: str) -> tuple[SearchSpace | None, Vector | None]:
+        """The space to search and the question's vector in it; neither when the store has no such space."""
+        embedder = await self._embedder_factory()
+        space = await self._space(await embedder.identity())
+        # Without a space there is nothing to compare a vector with: words alone can find something.
+        return (None, None) if space is None else (space, await question.embed(text, embedder))
+
+    async def _space(self, identity: EmbeddingIdentity) -> SearchSpace | None:
+        return await self._store.space(
+            model=identity.model,
+            dimensions=identity.dimensions,
+            normalised=identity.normalised,
+            query_prefix=identity.query_prefix,
+            passage_prefix=identity.passage_prefix,
+        )
+
+    async def _nothing(
+        self, text: str, scope: Scope, limit: int, mode: Mode, space: SearchSpace | None
+    ) -> SearchResult:
+        reason = await self._store.reason(space=None if space is None else space.id, scope=scope)
+        return SearchResult(
+            query=text,
+            mode=mode,
+            search_mode=_search_mode(space),
+            limit=limit,
+            source_ids=scope.source_ids,
+            reason=reason,
+            space=space,
+        )
+
+    async def _result(
+        self, text: str, scope: Scope, limit: int, mode: Mode, space: SearchSpace | None, found: list[ChunkHit]
+    ) -> SearchResult:
+        page_ids = sorted({hit.page_id for hit in found if hit.page_id is not None})
+        # Chunks of a v1 store may know no page; then the chunks themselves are the answer, and `mode` says so.
+        as_pages = mode == "pages" and bool(page_ids)
+        grouped = pages.group(found, await self._store.pages(page_ids), limit) if as_pages else []
+        return SearchResult(
+            query=text,
+            mode="pages" if as_pages else "chunks",
+            search_mode=_search_mode(space),
+            limit=limit,
+            source_ids=scope.source_ids,
+            hits=() if as_pages else tuple(found[:limit]),
+            pages=tuple(grouped),
+            space=space,
+        )
+
+
+def _search_mode(space: SearchSpace | None) -> SearchMode:
+    return "keyword" if space is None else "hybrid"
