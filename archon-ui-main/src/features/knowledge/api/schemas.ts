@@ -1,0 +1,115 @@
+import { z } from "zod";
+import { ErrorBody } from "@/shared/api/errors";
+
+const number = z.number().catch(0);
+const text = z.string().nullish().catch(null);
+
+const LastJob = z.object({
+  progressId: z.string(),
+  status: z.string(),
+  finished_at: text,
+  stored_pages: number,
+  failed_pages: number,
+});
+
+export const Source = z.object({
+  source_id: z.string(),
+  title: z.string().catch(""),
+  url: z.string().catch(""),
+  status: z.string().catch("active"),
+  document_count: number,
+  code_examples_count: number,
+  page_count: number,
+  word_count: number,
+  knowledge_type: text,
+  source_type: text,
+  created_at: text,
+  updated_at: text,
+  metadata: z.object({ tags: z.array(z.string()).catch([]) }).catch({ tags: [] }),
+  last_job: LastJob.nullish().catch(null),
+});
+export type Source = z.infer<typeof Source>;
+
+export const SourcePageList = z.object({
+  items: z.array(Source),
+  total: z.number(),
+  page: z.number(),
+  per_page: z.number(),
+  pages: z.number(),
+});
+
+export const Started = z.object({ progressId: z.string(), message: z.string().catch("") });
+
+export const PageFailure = z.object({
+  url: z.string().catch(""),
+  error: z.string().catch("Failed, without a reason."),
+  code: text,
+  next_step: text,
+});
+export type PageFailure = z.infer<typeof PageFailure>;
+
+const Outcome = z.object({
+  pages_stored: number,
+  pages_unchanged: number,
+  pages_failed: number,
+  chunks_stored: number,
+  failures: z.array(PageFailure).catch([]),
+});
+export type Outcome = z.infer<typeof Outcome>;
+
+export const Progress = z.object({
+  progressId: z.string(),
+  status: z.string(),
+  progress: z.number().catch(0),
+  message: text,
+  currentStep: text,
+  stepMessage: text,
+  currentUrl: text,
+  fileName: text,
+  sourceId: text,
+  totalPages: z.number().nullish().catch(null),
+  processedPages: z.number().nullish().catch(null),
+  chunksStored: z.number().nullish().catch(null),
+  outcome: Outcome.nullish().catch(null),
+  detail: ErrorBody.nullish().catch(null),
+  error: text,
+});
+export type Progress = z.infer<typeof Progress>;
+
+export const RunningList = z.object({
+  operations: z.array(z.object({ operation_id: z.string(), url: text, message: text })),
+});
+
+export const PageInfo = z.object({
+  id: z.string(),
+  url: z.string(),
+  section_title: text,
+  section_order: number,
+  word_count: number,
+  chunk_count: number,
+});
+export type PageInfo = z.infer<typeof PageInfo>;
+
+export const PageInfoList = z.object({ pages: z.array(PageInfo), total: number, source_id: text });
+
+export const FullPage = PageInfo.extend({
+  source_id: z.string(),
+  full_content: z.string(),
+  char_count: number,
+  updated_at: text,
+  created_at: text,
+});
+export type FullPage = z.infer<typeof FullPage>;
+
+const Chunk = z.object({
+  id: z.union([z.string(), z.number()]).transform(String),
+  content: z.string(),
+  url: text,
+});
+export type Chunk = z.infer<typeof Chunk>;
+
+export const ChunkList = z.object({
+  chunks: z.array(Chunk),
+  total: number,
+  has_more: z.boolean().catch(false),
+});

@@ -1,0 +1,111 @@
+import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { z } from "zod";
+import { request, send, withQuery } from "@/shared/api/client";
+import { SETTINGS_KEY } from "@/shared/api/settings";
+import { type Source, SourcePageList, Started } from "./schemas";
+import { work } from "./work";
+
+export const SOURCES_KEY = ["sources"] as const;
+const PER_PAGE = 20;
+const MOST_PER_PAGE = 100;
+
+function fetchSources(page: number, perPage: number, search: string, signal?: AbortSignal) {
+  const path = withQuery("/api/knowledge-items/summary", { page, per_page: perPage, search });
+  return request(SourcePageList, path, { signal });
+}
+
+export function useSources(search: string, page: number) {
+  return useQuery({
+    queryKey: [...SOURCES_KEY, "list", search, page],
+    queryFn: ({ signal }) => fetchSources(page, PER_PAGE, search, signal),
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** Every source, for choosing among them. */
+export function useAllSources(wanted = true) {
+  return useQuery({
+    queryKey: [...SOURCES_KEY, "all"],
+    queryFn: ({ signal }) => allSources(signal),
+    enabled: wanted,
+  });
+}
+
+/** One source; null when there is none of this id. */
+export function useSource(id: string) {
+  return useQuery({
+    queryKey: [...SOURCES_KEY, "one", id],
+    queryFn: async ({ signal }) => (await allSources(signal)).find((one) => one.source_id === id) ?? null,
+  });
+}
+
+async function allSources(signal: AbortSignal): Promise<Source[]> {
+  const first = await fetchSources(1, MOST_PER_PAGE, "", signal);
+  const items = [...first.items];
+  for (let page = 2; page <= first.pages; page += 1) {
+    items.push(...(await fetchSources(page, MOST_PER_PAGE, "", signal)).items);
+  }
+  return items;
+}
+
+export interface CrawlRequest {
+  url: string;
+  max_depth: number;
+  max_pages: number;
+  tags: string[];
+}
+
+export function useCrawl() {
+  return useMutation({
+    mutationFn: (crawl: CrawlRequest) =>
+      request(Started, "/api/knowledge-items/crawl", { method: "POST", json: crawl }),
+    onSuccess: ({ progressId }, { url }) => work.add(progressId, url),
+  });
+}
+
+/** Sends one file; the work it starts is then followed like a crawl.
+ *
+ * @throws ApiError when the server refuses the file.
+ */
+export async function uploadFile(file: File, tags: string[]): Promise<void> {
+  const form = new FormData();
+  form.set("file", file);
+  form.set("tags", JSON.stringify(tags));
+  const { progressId } = await request(Started, "/api/documents/upload", { method: "POST", form });
+  work.add(progressId, file.name);
+}
+
+export function useRefresh() {
+  return useMutation({
+    mutationFn: (source: Source) =>
+      request(Started, `/api/knowledge-items/${encodeURIComponent(source.source_id)}/refresh`, {
+        method: "POST",
+      }),
+    onSuccess: ({ progressId }, source) => work.add(progressId, source.title || source.url),
+  });
+}
+
+export function useDeleteSource() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (source: Source) =>
+      send(`/api/knowledge-items/${encodeURIComponent(source.source_id)}`, { method: "DELETE" }),
+    onSuccess: async () => {
+      await client.invalidateQueries({ queryKey: SOURCES_KEY });
+      await client.invalidateQueries({ queryKey: SETTINGS_KEY });
+    },
+  });
+}
+
+export function useStop() {
+  return useMutation({
+    mutationFn: (progressId: string) =>
+      request(
+        z.object({ success: z.boolean() }),
+        `/api/knowledge-items/stop/${encodeURIComponent(progressId)}`,
+        {
+          method: "POST",
+        },
+      ),
+  });
+}

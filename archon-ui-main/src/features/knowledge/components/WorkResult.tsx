@@ -1,0 +1,51 @@
+import { Link } from "react-router";
+import { plural } from "@/shared/lib/format";
+import { ErrorNote } from "@/shared/ui/ErrorNote";
+import type { PageFailure, Progress } from "../api/schemas";
+import { outcomeSentence } from "../words";
+
+const OPEN_UP_TO = 3;
+
+/** What an ended piece of work stored, left unchanged and could not read, with each reason. */
+export function WorkResult({ progress }: { progress: Progress }) {
+  const { outcome, detail, status, sourceId } = progress;
+  const failed = status === "failed" || status === "error";
+  const failures = outcome?.failures ?? [];
+  return (
+    <div className="mt-3 space-y-3">
+      {failed && (
+        <ErrorNote
+          error={detail ?? new Error(progress.error ?? progress.message ?? "No reason was given.")}
+        />
+      )}
+      {outcome && <p>{outcomeSentence(outcome)}</p>}
+      {failures.length > 0 && (
+        <details open={failures.length <= OPEN_UP_TO} className="rounded-xl bg-sunken px-4 py-2.5">
+          <summary className="font-medium">{plural(failures.length, "failure")}, with reasons</summary>
+          <ul className="mt-2 space-y-2.5 pb-1">
+            {failures.map((failure) => (
+              <FailureRow key={`${failure.url} ${failure.error}`} failure={failure} />
+            ))}
+          </ul>
+        </details>
+      )}
+      {!failed && sourceId && (
+        <Link to={`/sources/${encodeURIComponent(sourceId)}`} className="link">
+          See what was stored
+        </Link>
+      )}
+    </div>
+  );
+}
+
+function FailureRow({ failure }: { failure: PageFailure }) {
+  return (
+    <li className="text-[0.9375rem]">
+      <p className="font-mono text-[0.8125rem]">{failure.url}</p>
+      <p>
+        {failure.error}
+        {failure.next_step && <span className="text-soft"> {failure.next_step}</span>}
+      </p>
+    </li>
+  );
+}

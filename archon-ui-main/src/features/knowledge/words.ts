@@ -1,0 +1,56 @@
+import { plural } from "@/shared/lib/format";
+import type { Tone } from "@/shared/ui/Notice";
+import type { Outcome } from "./api/schemas";
+
+const WORDS: Record<string, string> = {
+  starting: "Starting",
+  initializing: "Starting",
+  queued: "Waiting for its turn",
+  analyzing: "Looking at the address",
+  crawling: "Reading pages",
+  reading: "Reading the file",
+  text_extraction: "Taking out the text",
+  chunking: "Cutting into passages",
+  processing: "Cutting into passages",
+  source_creation: "Noting the source",
+  summarizing: "Summarizing",
+  storing: "Embedding and storing",
+  document_storage: "Embedding and storing",
+  code_extraction: "Looking for code",
+  code_storage: "Storing code",
+  finalization: "Finishing",
+  stopping: "Stopping",
+  completed: "Completed",
+  failed: "Failed",
+  error: "Failed",
+  cancelled: "Cancelled",
+};
+
+/** A status word of the server as people say it. */
+export function statusWord(status: string): string {
+  return WORDS[status] ?? status.replaceAll("_", " ");
+}
+
+/** How an ended piece of work went, honestly: pages that failed show in the word and in the colour. */
+export function verdict(status: string, failedPages: number): { tone: Tone | "plain"; word: string } {
+  if (status === "failed" || status === "error") return { tone: "bad", word: "Failed" };
+  if (status === "cancelled") return { tone: "plain", word: "Cancelled" };
+  if (status !== "completed") return { tone: "info", word: statusWord(status) };
+  return failedPages > 0
+    ? { tone: "warn", word: `Completed, ${plural(failedPages, "page")} failed` }
+    : { tone: "good", word: "Completed" };
+}
+
+/** "3 pages stored as 41 passages, 12 unchanged, 1 failed". */
+export function outcomeSentence(outcome: Outcome): string {
+  const { pages_stored, pages_unchanged, pages_failed, chunks_stored } = outcome;
+  const stored =
+    pages_stored > 0
+      ? `${plural(pages_stored, "page")} stored as ${plural(chunks_stored, "passage")}`
+      : "Nothing was stored";
+  const others = [
+    pages_unchanged > 0 ? `${pages_unchanged} unchanged` : null,
+    pages_failed > 0 ? `${pages_failed} failed` : null,
+  ];
+  return `${[stored, ...others.filter(Boolean)].join(", ")}.`;
+}

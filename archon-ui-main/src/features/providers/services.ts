@@ -1,0 +1,39 @@
+import type { ServiceId } from "@/shared/api/settings";
+import type { Provider, ProviderField } from "./api/schemas";
+
+export interface Service {
+  id: ServiceId;
+  title: string;
+  purpose: string;
+  capability: string;
+}
+
+export const SERVICES: readonly Service[] = [
+  { id: "llm", title: "Chat", purpose: "The model that writes the answers.", capability: "chat" },
+  {
+    id: "embedding",
+    title: "Embeddings",
+    purpose: "The model that turns passages and questions into vectors, so that one finds the other.",
+    capability: "embeddings",
+  },
+];
+
+export function modelKey(provider: Provider, service: Service): string | null {
+  return (service.id === "llm" ? provider.chat_model_key : provider.embedding_model_key) ?? null;
+}
+
+/** The fields a service needs: its own and those for every service. */
+export function fieldsOf(provider: Provider, service: Service): ProviderField[] {
+  return provider.fields.filter(
+    (field) => field.capability == null || field.capability === service.capability,
+  );
+}
+
+/** Models known from the provider's declaration, before any server was asked. */
+export function declaredModels(provider: Provider, service: Service): { value: string; note?: string }[] {
+  if (service.id === "llm") return provider.chat_models.map((value) => ({ value }));
+  return provider.embedding_models.map(({ name, dimensions }) => ({
+    value: name,
+    note: dimensions ? `${dimensions} dimensions` : undefined,
+  }));
+}

@@ -1,0 +1,22 @@
+import { fileURLToPath } from "node:url";
+import tailwindcss from "@tailwindcss/vite";
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vitest/config";
+
+const server = "http://127.0.0.1:8181";
+
+export default defineConfig({
+  plugins: [react(), tailwindcss()],
+  resolve: { alias: { "@": fileURLToPath(new URL("./src", import.meta.url)) } },
+  server: { host: "127.0.0.1", port: 5173, proxy: { "/api": server, "/health": server } },
+  // No inlined assets: a strict content security policy can then forbid data: addresses.
+  build: { outDir: "dist", assetsInlineLimit: 0 },
+  test: {
+    environment: "jsdom",
+    environmentOptions: { jsdom: { url: "http://archon.test/" } },
+    setupFiles: ["src/testing/setup.ts"],
+    css: false,
+    restoreMocks: true,
+    testTimeout: 15_000,
+  },
+});
