@@ -95,6 +95,9 @@ async def _validation_error(_request: Request, error: Exception) -> JSONResponse
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
     headers = dict(error.headers or {})
+    if isinstance(error.__cause__, ArchonError):
+        # FastAPI gives whatever stops the reading of a body this shape; ours (too large) says more.
+        return error_response(error.__cause__)
     if error.status_code == HTTPStatus.NOT_FOUND:
         return error_response(no_such_path(request.url.path), headers)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:

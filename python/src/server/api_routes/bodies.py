@@ -1,0 +1,122 @@
+"""What requests may hold, checked before a room sees it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+
+
+def _storable(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("it holds a NUL character")
+    return text
+
+
+def _web_address(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname
+    except ValueError as error:
+        raise ValueError("it is no web address") from error
+    if parts.scheme.lower() not in ("http", "https") or not host:
+        raise ValueError("it must begin with http:// or https:// and name a host")
+    return text
+
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=4000), AfterValidator(_storable)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255), AfterValidator(_storable)]
+Question = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000), AfterValidator(_storable)
+]
+SettingText = Annotated[str, StringConstraints(max_length=100_000), AfterValidator(_storable)]
+WebAddress = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000), AfterValidator(_web_address)
+]
+Tags = Annotated[list[Name], Field(max_length=50)]
+ServiceName = Literal["llm", "embedding"]
+ProviderId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$", max_length=20)]
+
+
+class CrawlBody(BaseModel):
+    """POST /api/knowledge-items/crawl."""
+
+    url: WebAddress
+    knowledge_type: Name = "technical"
+    tags: Tags = []
+    update_frequency: int = Field(default=7, ge=0, le=3650)
+    max_depth: int = Field(default=2, ge=0, le=20)
+    max_pages: int = Field(default=200, ge=1, le=100_000)
+    extract_code_examples: bool = True
+
+
+class ItemChanges(BaseModel):
+    """PUT /api/knowledge-items/{id}: what is left out stays."""
+
+    title: Name | None = None
+    description: Text | None = None
+    knowledge_type: Name | None = None
+    tags: Tags | None = None
+    status: Name | None = None
+    update_frequency: int | None = Field(default=None, ge=0, le=3650)
+    group_name: Text | None = None
+
+
+class QueryBody(BaseModel):
+    """POST /api/rag/query."""
+
+    query: Question
+    source: Text | None = None
+    match_count: int = Field(default=5, ge=1, le=100)
+    return_mode: Literal["chunks", "pages"] = "chunks"
+
+
+class ChatBody(BaseModel):
+    """POST /api/chat."""
+
+    message: Question
+    conversation_id: UUID | None = None
+    source_ids: Annotated[list[Name], Field(max_length=1000)] = []
+    match_count: int = Field(default=6, ge=1, le=50)
+    max_tokens: int | None = Field(default=None, ge=1, le=1_000_000)
+    temperature: float | None = Field(default=None, ge=0, le=2, allow_inf_nan=False)
+
+
+class CheckBody(BaseModel):
+    """POST /api/providers/{id}/check and …/models: unsaved form values over the stored ones."""
+
+    service: ServiceName
+    values: dict[Name, SettingText | None] = {}
+
+
+class SettingsBody(BaseModel):
+    """PUT /api/settings: null removes a stored value."""
+
+    values: dict[Name, SettingText | None]
+
+
+class CredentialBody(BaseModel):
+    """POST /api/credentials."""
+
+    key: Name
+    value: SettingText
+    is_encrypted: bool = False
+    category: Name | None = None
+    description: Text | None = None
+
+
+class CredentialChange(BaseModel):
+    """PUT /api/credentials/{key}: what is left out keeps its stored value, `value` becomes empty."""
+
+    value: SettingText | bool | int | float | None = ""
+    is_encrypted: bool | None = None
+    category: Name | None = None
+    description: Text | None = None
+
+
+class KeysBody(BaseModel):
+    """POST /api/credentials/status-check."""
+
+    keys: Annotated[list[Name], Field(max_length=200)]
