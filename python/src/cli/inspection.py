@@ -1,0 +1,72 @@
+"""`archon status` and `archon doctor`."""
+
+from __future__ import annotations
+
+import asyncio
+
+import typer
+
+from src.config import load_environment
+
+from .diagnosis import diagnose, is_broken
+from .local_vllm.roles import ROLES
+from .output import JsonOption, print_json, print_table
+from .stack import SERVER, Stack
+from .steps import Steps
+
+app = typer.Typer()
+
+
+@app.command()
+def status(as_json: JsonOption = False) -> None:
+    """What runs here, and where. Exits with 0 when the server answers."""
+    stack = Stack(load_environment(), Steps(quiet=True))
+    healthy = stack.is_healthy()
+    rows = [_database(stack), _server(stack, healthy=healthy)]
+    reason = stack.why_no_local_models()
+    for role in ROLES:
+        state = stack.models.state(role)
+        off = reason is not None and state.state == "stopped"
+        rows.append(
+            _row(f"local {role.what}", "off" if off else state.state, reason if off else state.address, state.memory_mb)
+        )
+    if as_json:
+        print_json({"running": healthy, "address": stack.address, "programs": rows})
+    else:
+        cells = [(r["name"], r["state"], r["place"], f"{r['memory_mb']} MB" if r["memory_mb"] else "") for r in rows]
+        print_table(("", "state", "", "memory"), [tuple(map(str, cell)) for cell in cells], state_column=1)
+    raise typer.Exit(0 if healthy else 1)
+
+
+@app.command()
+def doctor(as_json: JsonOption = False) -> None:
+    """Look at every part: version, state, next step. Exits with 1 when one is broken."""
+    stack = Stack(load_environment(), Steps(quiet=True))
+    parts = asyncio.run(diagnose(stack))
+    broken = is_broken(parts)
+    if as_json:
+        print_json({"ok": not broken, "broken": [part.name for part in broken], "parts": [p.public() for p in parts]})
+    else:
+        rows = [(p.name, p.state, p.version, p.detail) for p in parts]
+        print_table(("part", "state", "version", ""), rows, state_column=1)
+        for part in parts:
+            if part.next_step:
+                typer.echo(f"\n{part.name}: {part.detail}\n  What to do: {part.next_step}")
+    raise typer.Exit(1 if broken else 0)
+
+
+def _database(stack: Stack) -> dict[str, object]:
+    if stack.environment.database_url:
+        return _row("database", "external", "DATABASE_URL", 0)
+    runs = stack.postgres.is_running()
+    return _row("Postgres", "runs" if runs else "stopped", str(stack.postgres.folder), 0)
+
+
+def _server(stack: Stack, *, healthy: bool) -> dict[str, object]:
+    running = stack.processes.find(SERVER)
+    state = "ready" if healthy else "starting" if running else "stopped"
+    return _row("server", state, stack.address, running.memory_mb() if running else 0)
+
+
+def _row(name: str, state: str, place: str | None, memory_mb: int) -> dict[str, object]:
+    return {"name": name, "state": state, "place": place or "", "memory_mb": memory_mb}

@@ -1,0 +1,1 @@
+"""The two small vLLM servers that `archon up` starts on a machine without one: for trying and testing."""

@@ -1,0 +1,172 @@
+"""Starting the two servers, and knowing what they are doing."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from src.config import Environment
+
+from ..ports import require_free
+from ..processes import Processes, Program, Running, as_ranges, fingerprint_of
+from ..steps import StepFailed
+from .installation import LocalVllmInstallation, bare_environment
+from .roles import ROLES, Role
+
+START_WITHIN_S = 600.0
+"""A slow disk or a busy machine: reading torch alone may take a minute."""
+STOP_WITHIN_S = 35.0
+"""vLLM finishes running requests for up to `--shutdown-timeout` seconds."""
+_SETTINGS = {
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """`state` is stopped, warming, ready or failed; `address` has no /v1."""
+
+    role: Role
+    state: str
+    address: str
+    pid: int | None
+    memory_mb: int
+
+
+class LocalVllmServers:
+    """The local vLLM of one data folder; `ports` moves servers by role name."""
+
+    def __init__(self, data_dir: Path, environment: Environment, ports: dict[str, int] | None = None) -> None:
+        self._processes = Processes(data_dir)
+        self._environment = environment
+        self._ports = ports or {}
+        self._cache = data_dir / "vllm" / "cache"
+        self._installation = LocalVllmInstallation(environment.data_dir, environment)
+
+    def address(self, role: Role) -> str:
+        """Where `role` listens, without /v1."""
+        return f"http://127.0.0.1:{self._port(role)}"
+
+    def start(self, role: Role) -> bool:
+        """Start it unless it runs; True when it was started now. Does not wait.
+
+        Raises:
+            StepFailed: its port belongs to another program.
+        """
+        program = self._program(role)
+        running = self._processes.find(role.program)
+        if running and running.leader and running.fingerprint == program.fingerprint:
+            return False
+        self._processes.stop(role.program, within_s=STOP_WITHIN_S)
+        require_free(program.port, host="127.0.0.1", variable=role.port_variable, what=role.what)
+        self._mark(role).unlink(missing_ok=True)
+        self._processes.start(program, cwd=self._processes.run_dir)
+        return True
+
+    def wait(self, role: Role) -> None:
+        """Return once it has answered a real request.
+
+        Raises:
+            StepFailed: it ended, or took longer than START_WITHIN_S.
+        """
+        running = self._processes.find(role.program)
+        if running is None:
+            log = self._processes.log(role.program)
+            tail = self._processes.tail(role.program)
+            raise StepFailed(f"{role.what} does not run.", next_step=f"Read {log}; run `make up` again.", tail=tail)
+        deadline = time.monotonic() + START_WITHIN_S
+        self._processes.wait_for(
+            running, lambda: self._is_healthy(role), within_s=START_WITHIN_S, what=f"{role.what} ({role.model})"
+        )
+        self._warm_up(role, running, deadline - time.monotonic())
+
+    def wait_all(self, roles: Sequence[Role] = ROLES) -> None:
+        """`wait` for all of them at once."""
+        with ThreadPoolExecutor(len(roles)) as threads:
+            list(threads.map(self.wait, roles))
+
+    def stop_all(self) -> list[str]:
+        """Stop what runs, both at once; returns their names."""
+        with ThreadPoolExecutor(len(ROLES)) as threads:
+            stopped = list(threads.map(lambda role: self._processes.stop(role.program, within_s=STOP_WITHIN_S), ROLES))
+        return [role.what for role, ran in zip(ROLES, stopped, strict=True) if ran]
+
+    def state(self, role: Role) -> ServerState:
+        """What it is doing now."""
+        running = self._processes.find(role.program)
+        if running is None:
+            died = self._processes.was_started(role.program)
+            return ServerState(role, "failed" if died else "stopped", self.address(role), None, 0)
+        address = f"http://127.0.0.1:{running.port}"
+        if running.leader is None:
+            return ServerState(role, "failed", address, None, running.memory_mb())
+        warm = self._mark(role).exists() and self._is_healthy(role)
+        return ServerState(role, "ready" if warm else "warming", address, running.pid, running.memory_mb())
+
+    def _program(self, role: Role) -> Program:
+        command = (
+            *(str(self._installation.python), "-m", "vllm.entrypoints.openai.api_server"),
+            *("--model", str(self._installation.model(role.model)), "--served-model-name", role.model),
+            *("--host", "127.0.0.1", "--port", str(self._port(role))),
+            *("--enforce-eager", "--shutdown-timeout", "30", *role.flags),
+        )
+        settings = _SETTINGS | {
+            # By default vLLM leaves one core free, which on a small machine is half of it.
+            "VLLM_CPU_OMP_THREADS_BIND": as_ranges(_cores()),
+            "VLLM_CACHE_ROOT": str(self._cache),
+        }
+        return Program(
+            name=role.program,
+            command=command,
+            environment=bare_environment(self._environment.values) | settings,
+            port=self._port(role),
+            stop_within_s=STOP_WITHIN_S,
+            fingerprint=fingerprint_of(Path(__file__).parent, *command, *settings.values()),
+        )
+
+    def _port(self, role: Role) -> int:
+        return self._ports.get(role.name) or role.port_in(self._environment)
+
+    def _mark(self, role: Role) -> Path:
+        return self._processes.run_dir / f"{role.program}.warm"
+
+    def _is_healthy(self, role: Role) -> bool:
+        try:
+            return httpx.get(f"{self.address(role)}/health", timeout=2.0, trust_env=False).is_success
+        except httpx.HTTPError:
+            return False
+
+    def _warm_up(self, role: Role, running: Running, within_s: float) -> None:
+        if self._mark(role).exists():
+            return
+        try:
+            answer = httpx.post(
+                self.address(role) + role.warm_up_path, content=role.body(), timeout=max(within_s, 10.0),
+                headers={"Content-Type": "application/json"}, trust_env=False,
+            )  # fmt: skip
+            problem = "" if answer.is_success else f"answered {answer.status_code}: {answer.text[:300]}"
+        except httpx.HTTPError as error:
+            problem = f"did not answer: {type(error).__name__}"
+        if problem:
+            raise StepFailed(
+                f"{role.what} started, but its first request {problem}.",
+                next_step=f"Read {self._processes.log(role.program)}; then run `make up` again.",
+                tail=self._processes.tail(running.name),
+            )
+        self._mark(role).write_text("")
+
+
+def _cores() -> list[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))

@@ -1,0 +1,100 @@
+"""`archon migrate` and `archon secrets`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+import typer
+
+from src.config import Environment, load_environment
+from src.errors import ArchonError, StoreUnavailable
+from src.inference.registry import load_registry
+from src.settings import KeyFile, Rotation, SecretBox, SettingsService
+from src.store.embedded import EmbeddedPostgres
+from src.store.migrate import migrate as apply_migrations
+from src.store.postgres import PostgresDatabase
+
+from .output import JsonOption, fail, print_json
+from .stack import MIGRATIONS
+
+app = typer.Typer()
+secrets_app = typer.Typer(help="The key that seals API keys and other secrets.", no_args_is_help=True)
+app.add_typer(secrets_app, name="secrets")
+
+
+@app.command()
+def migrate(as_json: JsonOption = False) -> None:
+    """Bring the database's schema up to date."""
+    try:
+        done = asyncio.run(apply_migrations(_database_url(load_environment()), MIGRATIONS))
+    except ArchonError as error:
+        raise fail(error, as_json=as_json) from None
+    names = [migration.path.name for migration in done]
+    if as_json:
+        print_json({"applied": names})
+    else:
+        typer.echo(f"Applied: {', '.join(names)}" if names else "The schema is up to date.")
+
+
+@secrets_app.command("rotate")
+def rotate_secrets(
+    to_variable: Annotated[
+        bool, typer.Option("--to-variable", help="The new key will be given in ARCHON_SECRET_KEY: asks for it.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Seal every stored secret with a new key."""
+    environment = load_environment()
+    try:
+        if to_variable or environment.secret_key:
+            text = typer.prompt("New key (at least 16 characters)", hide_input=True, confirmation_prompt=True)
+            rotation = asyncio.run(_rotate(environment, SecretBox.from_text(text)))
+            note = "Now set ARCHON_SECRET_KEY to the new key and run `make up`."
+        else:
+            rotation = asyncio.run(_rotate_file(environment))
+            note = "A running server uses the new key from now on."
+    except ArchonError as error:
+        raise fail(error, as_json=as_json) from None
+    if as_json:
+        print_json({"resealed": [row.key for row in rotation.resealed], "unreadable": list(rotation.unreadable)})
+        return
+    typer.echo(f"{len(rotation.resealed) - len(rotation.unreadable)} secrets are sealed with a new key. {note}")
+    if rotation.unreadable:
+        typer.echo(f"The old key does not open these, enter them again in Settings: {', '.join(rotation.unreadable)}")
+
+
+async def _rotate_file(environment: Environment) -> Rotation:
+    file = KeyFile(environment.data_dir / "secret.key")
+    if not file.path.exists():
+        file.ensure()
+    # The next key lies beside the present one until every secret is sealed with it: a crash in between loses nothing.
+    rotation = await _rotate(environment, SecretBox.from_file(file.next))
+    file.promote()
+    return rotation
+
+
+async def _rotate(environment: Environment, new: SecretBox) -> Rotation:
+    async with _settings(environment) as settings:
+        return await settings.rotate_secrets(new)
+
+
+@asynccontextmanager
+async def _settings(environment: Environment) -> AsyncIterator[SettingsService]:
+    database = await PostgresDatabase.connect(await asyncio.to_thread(_database_url, environment))
+    try:
+        box = SecretBox.of(environment.secret_key, environment.data_dir)
+        yield SettingsService(database, box, environment, load_registry())
+    finally:
+        await database.close()
+
+
+def _database_url(environment: Environment) -> str:
+    if environment.database_url:
+        return environment.database_url
+    cluster = EmbeddedPostgres(environment.data_dir / "postgres")
+    if not cluster.is_running():
+        raise StoreUnavailable("The embedded Postgres does not run.", next_step="Run `make up`, then this again.")
+    return cluster.start()

@@ -1,0 +1,178 @@
+"""`archon up` and `archon down`."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from src.config import REPOSITORY, load_environment
+
+from .access_token import with_token
+from .local_vllm.roles import ROLES
+from .output import JsonOption, print_json
+from .stack import SERVER, Stack, as_step_failure
+from .steps import StepFailed, Steps, run_steps
+
+app = typer.Typer()
+_WATCH_S = 1.0
+
+
+@app.command()
+def up(
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when ready, and leave it running.")] = False,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="With --detach: do not wait for the local models.")
+    ] = False,
+) -> None:
+    """Start Archon: Postgres, the server, and a small local vLLM where none is configured."""
+    attached = not detach and sys.stdin.isatty() and sys.stdout.isatty()
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGHUP, _interrupt)
+    raise typer.Exit(run_steps(lambda: _up(attached=attached, wait=not no_wait)))
+
+
+@app.command()
+def down(as_json: JsonOption = False) -> None:
+    """Stop everything that `archon up` started."""
+    steps = Steps(quiet=as_json)
+
+    def work() -> None:
+        with as_step_failure():
+            stack = Stack(load_environment(), steps)
+        with _only_one(stack), steps.step("Stopping", announce="vLLM finishes what it is answering") as step:
+            stopped = stack.stop()
+            step.note = ", ".join(stopped) or "nothing was running"
+        if as_json:
+            print_json({"stopped": stopped})
+
+    raise typer.Exit(run_steps(work))
+
+
+def _up(*, attached: bool, wait: bool) -> None:
+    steps = Steps()
+    with as_step_failure():
+        environment, made_token = with_token(load_environment(), REPOSITORY / ".env")
+    stack = Stack(environment, steps)
+    failure: StepFailed | None = None
+    with _only_one(stack):
+        ran_before = stack.running()
+        try:
+            stack.start_database()
+            started = stack.start_server()
+            _tell(stack, made_token=made_token)
+            try:
+                started = _models(stack, wait=wait or attached) or started
+            except StepFailed as problem:
+                failure = problem  # the page works without; what failed is said at the end
+        except BaseException:
+            _stop_new(stack, ran_before)
+            raise
+    if failure and not attached:
+        raise failure
+    if failure:
+        steps.text(f"\n{failure.why}\n{failure.tail}\nWhat to do: {failure.next_step}")
+    if not attached or not started:
+        steps.text("\nIt goes on running. `make down` stops it, `make status` shows it.")
+        return
+    steps.text("\nCtrl-C stops everything.")
+    _watch(stack)
+
+
+def _models(stack: Stack, *, wait: bool) -> bool:
+    reason = stack.why_no_local_models()
+    if reason:
+        stack.steps.line("-", "Local vLLM", reason)
+        if not stack.has_model_server():
+            stack.steps.text(
+                "    Name your model server in Settings, or start with VLLM_BASE_URL=http://host:port make up"
+            )
+        return False
+    started = stack.start_models()
+    if wait:
+        stack.wait_for_models()
+    else:
+        stack.steps.line("·", "Local vLLM", "warming up; `archon status` shows when it is ready")
+    return started
+
+
+def _tell(stack: Stack, *, made_token: bool) -> None:
+    stack.steps.text(f"\n  Archon is ready:  {stack.address}\n")
+    if made_token:
+        stack.steps.text("  It listens beyond this machine. Its token was written into .env as ARCHON_TOKEN;")
+        stack.steps.text("  the browser asks for it once.\n")
+
+
+def _watch(stack: Stack) -> None:
+    """Stay until interrupted, or until the server dies; then stop everything."""
+    forever = threading.Event()
+    reported: set[str] = set()
+    problem: StepFailed | None = None
+    try:
+        while problem is None and not forever.wait(_WATCH_S):
+            for name in (SERVER, *(role.program for role in ROLES)):
+                running = stack.processes.find(name)
+                if not stack.processes.was_started(name) or (running and running.leader) or name in reported:
+                    continue
+                reported.add(name)
+                next_step = f"Read {stack.processes.log(name)}; then run `make up` again."
+                died = StepFailed(f"{name} ended by itself.", next_step=next_step, tail=stack.processes.tail(name))
+                stack.steps.text(f"\n{died.why}\n{died.tail}\nWhat to do: {next_step}")
+                problem = died if name == SERVER else None
+            if not stack.processes.was_started(SERVER):
+                return  # `make down` in another terminal stopped it
+    except KeyboardInterrupt:
+        stack.steps.text()
+    with _uninterrupted(), stack.steps.step("Stopping", announce="vLLM finishes what it is answering") as step:
+        step.note = ", ".join(stack.stop())
+    if problem:
+        raise problem
+
+
+def _stop_new(stack: Stack, ran_before: frozenset[str]) -> None:
+    if ran_before:
+        return  # a start over what runs already leaves that alone
+    with _uninterrupted():
+        stack.stop()
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """A second Ctrl-C must not leave half of it running."""
+    former = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _only_one(stack: Stack) -> Iterator[None]:
+    """One `up` or `down` at a time for a data folder; a second waits."""
+    folder = stack.processes.run_dir
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise StepFailed(
+            f"The data folder {folder.parent} cannot be written: {error.strerror}.",
+            next_step="Correct its owner, or choose another one with ARCHON_DATA_DIR.",
+        ) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,188 @@
+"""Archon's programs on this machine: Postgres, the server, the local vLLM. Up, down, and what they do."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import httpx
+
+from src.config import REPOSITORY, Environment
+from src.errors import ArchonError, redact_url
+from src.store.embedded import EmbeddedPostgres
+from src.store.migrate import migrate
+
+from .local_vllm.installation import LocalVllmInstallation, unsupported_reason
+from .local_vllm.roles import CHAT, ROLES
+from .local_vllm.servers import LocalVllmServers
+from .ports import require_free
+from .processes import Processes, Program, fingerprint_of
+from .steps import StepFailed, Steps
+
+MIGRATIONS = REPOSITORY / "migration"
+SERVER = "server"
+SERVER_WITHIN_S = 60.0
+SERVER_STOP_WITHIN_S = 20.0
+_SETTINGS_THAT_RESTART = ("ARCHON_", "VLLM", "DATABASE_URL", "SUPABASE_", "LOG_LEVEL")
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """All of it, as `environment` wants it."""
+
+    environment: Environment
+    steps: Steps
+
+    @property
+    def processes(self) -> Processes:
+        """Pid files and logs."""
+        return Processes(self.environment.data_dir)
+
+    @property
+    def postgres(self) -> EmbeddedPostgres:
+        """The embedded cluster; not used where DATABASE_URL is set."""
+        return EmbeddedPostgres(self.environment.data_dir / "postgres")
+
+    @property
+    def models(self) -> LocalVllmServers:
+        """The two local vLLM servers."""
+        return LocalVllmServers(self.environment.data_dir, self.environment)
+
+    @property
+    def installation(self) -> LocalVllmInstallation:
+        """Their environment and models on disk."""
+        return LocalVllmInstallation(self.environment.data_dir, self.environment)
+
+    @property
+    def address(self) -> str:
+        """Where a browser on this machine finds the server."""
+        return f"http://{_reachable(self.environment.host)}:{self.environment.server_port}"
+
+    def start_database(self) -> None:
+        """Start Postgres where it is ours, and bring its schema up to date.
+
+        Raises:
+            StepFailed: it did not start, cannot be reached, or a migration failed.
+        """
+        with self.steps.step("Postgres", announce="starting") as step, as_step_failure():
+            url = self.environment.database_url or self.postgres.start()
+            step.note = redact_url(url) if self.environment.database_url else f"data in {self.postgres.folder}"
+        with self.steps.step("Database schema") as step, as_step_failure():
+            applied = asyncio.run(migrate(url, MIGRATIONS))
+            step.note = f"{len(applied)} migrations applied" if applied else "up to date"
+
+    def start_server(self) -> bool:
+        """Start the server unless it runs as wanted; True when it was started now.
+
+        Raises:
+            StepFailed: the port is taken, or the server did not become ready.
+        """
+        program = self._server_program()
+        running = self.processes.find(SERVER)
+        with self.steps.step("Server", announce="starting") as step:
+            if running and running.leader and running.fingerprint == program.fingerprint and self.is_healthy():
+                step.note = f"runs already at {self.address}"
+                return False
+            self.processes.stop(SERVER, within_s=SERVER_STOP_WITHIN_S)
+            require_free(
+                program.port, host=self.environment.host, variable="ARCHON_SERVER_PORT", what="Archon's server"
+            )
+            started = self.processes.start(program, cwd=REPOSITORY / "python")
+            self.processes.wait_for(started, self.is_healthy, within_s=SERVER_WITHIN_S, what="The server")
+            step.note = f"{self.address}" + ("  restarted: its code or settings changed" if running else "")
+        return True
+
+    def start_models(self) -> bool:
+        """Install the local vLLM where needed and start it without waiting; True when something was started.
+
+        Raises:
+            StepFailed: it could not be installed, or a port is taken.
+        """
+        if not self.installation.is_installed:
+            with self.steps.step("Local vLLM: installing", announce="about two minutes, once") as step:
+                self.installation.install(step)
+        if not self.installation.has_models:
+            with self.steps.step("Local vLLM: models", announce="unpacking, once"):
+                self.installation.prepare_models()
+        started = [self.models.start(role) for role in ROLES]
+        return any(started)
+
+    def wait_for_models(self) -> None:
+        """Return once both have answered a request. Raises StepFailed."""
+        with self.steps.step("Local vLLM: warming up", announce="about a minute") as step:
+            self.models.wait_all()
+            step.note = ", ".join(f"{role.model} at {self.models.address(role)}" for role in ROLES)
+
+    def stop(self) -> list[str]:
+        """Stop all of it; returns the names of what ran.
+
+        Raises:
+            StepFailed: Postgres did not stop.
+        """
+        stopped = ["server"] if self.processes.stop(SERVER, within_s=SERVER_STOP_WITHIN_S) else []
+        stopped += self.models.stop_all()
+        with as_step_failure():
+            if self.postgres.stop():
+                stopped.append("Postgres")
+        return stopped
+
+    def running(self) -> frozenset[str]:
+        """Names of the programs that run now."""
+        names = (SERVER, *(role.program for role in ROLES))
+        return frozenset(name for name in names if self.processes.find(name))
+
+    def has_model_server(self) -> bool:
+        """Whether the environment names a model server."""
+        return self.environment.get(CHAT.address_variable) is not None
+
+    def is_healthy(self) -> bool:
+        """Whether the server answers requests."""
+        try:
+            return httpx.get(f"{self.address}/health", timeout=2.0, trust_env=False).is_success
+        except httpx.HTTPError:
+            return False
+
+    def why_no_local_models(self) -> str | None:
+        """Why no local vLLM is started here; None where one is."""
+        if not self.environment.local_vllm:
+            return "switched off by VLLM=off"
+        named = self.environment.get(CHAT.address_variable)
+        if named:
+            return f"not needed: {CHAT.address_variable} is {redact_url(named)}"
+        return unsupported_reason()
+
+    def _server_program(self) -> Program:
+        values = self._server_values()
+        named = sorted(f"{name}={value}" for name, value in values.items() if name.startswith(_SETTINGS_THAT_RESTART))
+        return Program(
+            name=SERVER,
+            command=(sys.executable, "-m", "src.server.main"),
+            environment=values,
+            port=self.environment.server_port,
+            stop_within_s=SERVER_STOP_WITHIN_S,
+            fingerprint=fingerprint_of(REPOSITORY / "python" / "src", *named),
+        )
+
+    def _server_values(self) -> Mapping[str, str]:
+        # Defaults only: which provider is used stays the person's choice in Settings.
+        local = {} if self.why_no_local_models() else {r.address_variable: self.models.address(r) for r in ROLES}
+        return local | {name: value for name, value in self.environment.values.items() if value.strip()}
+
+
+class as_step_failure:
+    """Turns our errors into a failed step."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, ArchonError):
+            raise StepFailed(error.message, next_step=error.next_step) from error
+
+
+def _reachable(host: str) -> str:
+    """An address of this machine under which a server bound to `host` answers."""
+    name = {"0.0.0.0": "127.0.0.1", "::": "::1", "[::]": "::1"}.get(host, host).strip("[]")  # noqa: S104 - read, not bound
+    return f"[{name}]" if ":" in name else name

@@ -1,0 +1,216 @@
+"""What `make test`, `make check` and `make bench` do, part by part; the first part that fails ends it.
+
+checks.py test | check | bench | format
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from src.cli.local_vllm.installation import LocalVllmInstallation
+from src.cli.steps import StepFailed, Steps
+from src.config import load_environment
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PYTHON_DIR = REPOSITORY / "python"
+UI = REPOSITORY / "archon-ui-main"
+BIN = REPOSITORY / ".venv" / "bin"
+PLACES = (".", "../scripts", "../bench")
+CHROMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+MAC_CHROME = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part: its heading, and what it does; it raises StepFailed where it fails."""
+
+    name: str
+    work: Callable[[], None]
+
+
+def main() -> int:
+    """Run the parts of one goal; 0 when all are good."""
+    goal = sys.argv[1] if len(sys.argv) > 1 else "test"
+    parts = {"test": _test, "check": _check, "bench": _bench, "format": _format}[goal]()
+    begun = time.monotonic()
+    for number, part in enumerate(parts, start=1):
+        heading(f"{number}/{len(parts)}  {part.name}")
+        started = time.monotonic()
+        try:
+            part.work()
+        except StepFailed as failure:
+            _say_failure(part, failure)
+            return 1
+        print(f"    done in {time.monotonic() - started:.1f} s", flush=True)
+    heading(f"make {goal}: all {len(parts)} parts are good, {time.monotonic() - begun:.0f} s")
+    return 0
+
+
+def _test() -> list[Part]:
+    pages = UI.exists()
+    return [
+        *_static(),
+        *([Part("Pages: types, lint, tests", _pages)] if pages else []),
+        Part("A browser for the tests", _browser),
+        Part("A local vLLM for the tests", _local_vllm),
+        Part("Tests: unit, integration on real Postgres and vLLM, browser", _pytest),
+        Part("Benches, quick", lambda: _benches("--quick")),
+    ]
+
+
+def _check() -> list[Part]:
+    return [*_static(), Part("Tests that need no server", lambda: run(BIN / "pytest", "-m", "unit"))]
+
+
+def _bench() -> list[Part]:
+    return [Part("A local vLLM", _local_vllm), Part("Benches", _benches)]
+
+
+def _format() -> list[Part]:
+    def work() -> None:
+        run(BIN / "ruff", "check", "--fix", "--config", "pyproject.toml", *PLACES)
+        run(BIN / "ruff", "format", "--config", "pyproject.toml", *PLACES)
+        if UI.exists():
+            npm("run", "fix")
+
+    return [Part("Form", work)]
+
+
+def _static() -> list[Part]:
+    return [
+        Part("Lint", lambda: run(BIN / "ruff", "check", "--config", "pyproject.toml", *PLACES)),
+        Part("Form", lambda: run(BIN / "ruff", "format", "--check", "--config", "pyproject.toml", *PLACES)),
+        Part("Types", lambda: run(BIN / "mypy", "src")),
+        Part("Import rules", lambda: run(BIN / "lint-imports", "--no-cache")),
+        Part("Derived files", lambda: run(BIN / "python", REPOSITORY / "scripts" / "generate.py", "--check")),
+    ]
+
+
+def _pages() -> None:
+    npm("run", "check")
+    npm("run", "test")
+
+
+def _browser() -> None:
+    path = find_chromium() or _install_chromium()
+    os.environ["ARCHON_TEST_CHROMIUM"] = path
+    print(f"    {path}")
+
+
+def find_chromium() -> str | None:
+    """Path of a Chromium or Chrome of this machine, or of one that Playwright fetched before."""
+    named = os.environ.get("ARCHON_TEST_CHROMIUM")
+    if named:
+        return named
+    found = next((path for name in CHROMES if (path := shutil.which(name))), None)
+    if found or MAC_CHROME.exists():
+        return found or str(MAC_CHROME)
+    with sync_playwright() as playwright:
+        own = playwright.chromium.executable_path
+    return own if Path(own).exists() else None
+
+
+def _install_chromium() -> str:
+    """Debian's where that is possible, else Playwright's own."""
+    if shutil.which("apt-get") and os.geteuid() == 0:
+        print("    no browser here: installing Debian's chromium", flush=True)
+        install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", "chromium"]
+        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        with open(os.devnull, "w") as silent:
+            subprocess.call(["apt-get", "update", "-q"], stdout=silent, env=quiet)
+            subprocess.call(install, stdout=silent, env=quiet)
+    if not find_chromium():
+        print("    no browser here: asking Playwright for its own", flush=True)
+        subprocess.call([str(BIN / "playwright"), "install", "chromium"])
+    found = find_chromium()
+    if not found:
+        step = "Install one, for example `sudo apt-get install chromium` or `.venv/bin/playwright install chromium`."
+        raise StepFailed("The browser tests need Chromium or Chrome, and none could be had.", next_step=step)
+    return found
+
+
+def _local_vllm() -> None:
+    if os.environ.get("ARCHON_TEST_CHAT_URL") and os.environ.get("ARCHON_TEST_EMBEDDING_URL"):
+        print("    those named by ARCHON_TEST_CHAT_URL and ARCHON_TEST_EMBEDDING_URL")
+        return
+    environment = load_environment()
+    installation = LocalVllmInstallation(environment.data_dir, environment)
+    steps = Steps()
+    if not installation.is_installed:
+        with steps.step("Installing", announce="about two minutes, once") as step:
+            installation.install(step)
+    if not installation.has_models:
+        with steps.step("Models", announce="unpacking, once"):
+            installation.prepare_models()
+
+
+def _pytest() -> None:
+    """One session for all tests, so that Postgres, vLLM and the browser are started once."""
+    closing = run(BIN / "pytest", "--durations=5", keep_last=True)
+    print(f"\n    pytest: {closing}")
+
+
+def _benches(*arguments: str) -> None:
+    scripts = sorted((REPOSITORY / "bench").glob("bench_*.py"))
+    for script in scripts:
+        print(f"  {script.name}", flush=True)
+        run(BIN / "python", script, *arguments)
+    if not scripts:
+        print("    none yet")
+
+
+def npm(*arguments: str) -> None:
+    """Run npm on the pages, with the Node that `make up` chose."""
+    own = load_environment().data_dir / "node" / "bin"
+    path = os.environ["PATH"] if shutil.which("npm") and not own.exists() else f"{own}:{os.environ['PATH']}"
+    run(Path(shutil.which("npm", path=path) or "npm"), *arguments, cwd=UI, path=path)
+
+
+def run(
+    program: Path, *arguments: str | Path, cwd: Path = PYTHON_DIR, path: str | None = None, keep_last: bool = False
+) -> str:
+    """Run it with its output on ours; with `keep_last`, returns the last line it printed.
+
+    Raises:
+        StepFailed: it ended with another code than 0.
+    """
+    command: Sequence[str] = [str(program), *map(str, arguments)]
+    environment = {**os.environ, "PATH": path or os.environ["PATH"], "PYTHONUNBUFFERED": "1"}
+    last = ""
+    with subprocess.Popen(
+        command, cwd=cwd, env=environment, stdout=subprocess.PIPE if keep_last else None, text=True
+    ) as child:
+        for line in child.stdout or ():
+            print(line, end="", flush=True)
+            last = line.strip() or last
+    if child.returncode:
+        shown = " ".join([program.name, *map(str, arguments)])
+        why = f"`{shown}` ended with code {child.returncode}."
+        raise StepFailed(f"{why} {last}".rstrip(), next_step=f"To see only this: (cd {cwd} && {' '.join(command)})")
+    return last
+
+
+def heading(text: str) -> None:
+    """A line that stands out."""
+    print(f"\n==== {text} ".ljust(100, "="), flush=True)
+
+
+def _say_failure(part: Part, failure: StepFailed) -> None:
+    sys.stdout.flush()
+    sys.stderr.write(f"\nFAILED: {part.name}\n  {failure.why}\n")
+    if failure.tail:
+        sys.stderr.write("".join(f"    {line}\n" for line in failure.tail.splitlines()))
+    sys.stderr.write(f"  What to do: {failure.next_step}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
