@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from src.config import Environment
-from src.errors import ArchonError, ConfigurationError, ErrorContext, InvalidInput
+from src.errors import ConfigurationError, ErrorContext, InvalidInput
 from src.inference.address import clean_key, parse_address
-from src.inference.provider import FieldKind, Provider, Service, SettingField
+from src.inference.provider import FieldKind, Service, SettingField
 
 from .catalog import PROVIDER_KEYS, SERVICES, Catalog
 from .choice import activate
@@ -44,9 +44,8 @@ def plan_changes(
     )
     before = resolve(catalog, stored, environment)
     after = resolve(catalog, merged(stored, texts), environment)
-    touched = {key for key in catalog.fields if before.text(key) != after.text(key)}
     for service in SERVICES:
-        _check_service(catalog, after, service, touched)
+        _check_service(catalog, before, after, service)
     return plan
 
 
@@ -142,27 +141,28 @@ _CHECKS: Mapping[FieldKind, Callable[[SettingField, str], str]] = {
 }
 
 
-def _check_service(catalog: Catalog, after: Snapshot, service: Service, touched: set[str]) -> None:
-    """Refuse changes that leave `service` unusable; what was so before and was not touched may stay so."""
+def _check_service(catalog: Catalog, before: Snapshot, after: Snapshot, service: Service) -> None:
+    """Refuse a choice that cannot work, and changes that break a service that works; unfinished ones may go on."""
     key = PROVIDER_KEYS[service]
     chosen = after.text(key)
     if chosen is None:
         return
-    if key in touched:
+    is_new = chosen != before.text(key)
+    if is_new:
         catalog.provider(chosen, service)
-    provider = catalog.providers.get(chosen)
-    if provider is None or not touched & {key, *_keys_of(provider, service)}:
+    elif _problem(catalog, before, service) is not None:
         return
+    problem = _problem(catalog, after, service)
+    if problem is not None:
+        raise problem.with_context(field=key)
+
+
+def _problem(catalog: Catalog, snapshot: Snapshot, service: Service) -> ConfigurationError | None:
     try:
-        activate(catalog, after, service)
-    except ArchonError as error:
-        raise error.with_context(field=key) from error
-
-
-def _keys_of(provider: Provider, service: Service) -> set[str]:
-    keys = {field.key for field in provider.fields}
-    model_key = provider.model_key(service)
-    return keys | {model_key} if model_key else keys
+        activate(catalog, snapshot, service)
+    except ConfigurationError as error:
+        return error
+    return None
 
 
 def _refused(key: str, why: str) -> InvalidInput:
