@@ -157,7 +157,7 @@ def _key(body: ErrorBody, context: ErrorContext) -> ArchonError | None:
 
 
 def _credit(body: ErrorBody, context: ErrorContext) -> ArchonError | None:
-    """Anthropic says with a 400 that the credit is used up (https://docs.anthropic.com/en/api/errors, read 2026-11-21)."""
+    """Anthropic says it with a 400 (https://docs.anthropic.com/en/api/errors, read 2026-11-21)."""
     if not body.says("credit balance is too low"):
         return None
     return QuotaExhausted(f"The account behind the key has no credit left{_said(body)}", context=context)

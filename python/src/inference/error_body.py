@@ -1,4 +1,4 @@
-"""What a model server wrote into an error: four shapes from vLLM alone, more from others, and web pages from proxies."""
+"""What a model server wrote into an error: four shapes from vLLM alone, more from others, web pages from proxies."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def error_from_event(error: JsonValue, context: ErrorContext, *, secrets: Sequen
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Seconds that `Retry-After` (seconds or a date) or `retry-after-ms` ask to wait, at most an hour; None if unclear."""
+    """Seconds that `Retry-After` (seconds or a date) or `retry-after-ms` ask for, at most an hour; None if unclear."""
     seconds = _number(headers.get("retry-after-ms"), 1000.0)
     if seconds is None:
         seconds = _number(headers.get("retry-after"), 1.0)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
 from typing import cast
 
 import httpx2
@@ -27,6 +26,8 @@ from src.errors import (
 
 from .failures import Reply, error_from_event, error_from_reply
 from .transport_failures import causes_of, error_from_transport
+
+_MERGED: dict[tuple[type[ArchonError], type[openai.OpenAIError]], type[ArchonError]] = {}
 
 
 def typed_sdk_error(
@@ -67,8 +68,14 @@ def classify_sdk_error(
     return error_from_event(cast(JsonValue, exc.body), context, secrets=secrets)
 
 
-@cache
 def _merged_class(ours: type[ArchonError], theirs: type[openai.OpenAIError]) -> type[ArchonError]:
+    merged = _MERGED.get((ours, theirs))
+    if merged is None:
+        merged = _MERGED[ours, theirs] = _merge(ours, theirs)
+    return merged
+
+
+def _merge(ours: type[ArchonError], theirs: type[openai.OpenAIError]) -> type[ArchonError]:
     return type(ours.__name__, (ours, theirs), {"__module__": ours.__module__, "__doc__": ours.__doc__})
 
 
