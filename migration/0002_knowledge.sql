@@ -16,7 +16,7 @@ create index if not exists archon_sources_metadata on archon_sources using gin (
 create table if not exists archon_page_metadata (
   id uuid primary key default gen_random_uuid(),
   source_id text not null references archon_sources (source_id) on delete cascade,
-  url text not null unique,
+  url text not null,
   full_content text not null,
   section_title text,
   section_order integer not null default 0,
@@ -29,12 +29,16 @@ create table if not exists archon_page_metadata (
 );
 alter table archon_page_metadata
   add column if not exists title text,
+  add column if not exists url_key text,
   add column if not exists content_hash text,
   add column if not exists language text,
   add column if not exists etag text,
   add column if not exists last_modified text,
   add column if not exists fetched_at timestamptz;
 create index if not exists archon_page_metadata_source on archon_page_metadata (source_id, section_order);
+create index if not exists archon_page_metadata_url on archon_page_metadata (url);
+-- `url_key` is the canonical form of `url` (scheme and host in lower case, no fragment, no tracking parameters).
+create unique index if not exists archon_page_metadata_key on archon_page_metadata (source_id, url_key);
 
 create table if not exists archon_crawled_pages (
   id bigserial primary key,
@@ -49,7 +53,7 @@ create table if not exists archon_crawled_pages (
   content_search_vector tsvector generated always as (to_tsvector('english', content)) stored,
   created_at timestamptz not null default now(),
   page_id uuid references archon_page_metadata (id) on delete cascade,
-  unique (url, chunk_number)
+  unique (source_id, url, chunk_number)
 );
 alter table archon_crawled_pages
   add column if not exists heading_path text[] not null default '{}',
@@ -78,6 +82,22 @@ create table if not exists archon_code_examples (
 create index if not exists archon_code_examples_source on archon_code_examples (source_id);
 create index if not exists archon_code_examples_text on archon_code_examples using gin (content_search_vector);
 
+-- Archon v1 allowed an address once in the whole store, so that a second source took pages away from the first.
+do $$
+declare
+  found record;
+begin
+  for found in
+    select c.conrelid::regclass as owner, c.conname
+    from pg_constraint c
+    where c.contype = 'u' and c.conrelid in ('archon_page_metadata'::regclass, 'archon_crawled_pages'::regclass)
+      and (select array_agg(a.attname::text order by a.attname) from pg_attribute a
+           where a.attrelid = c.conrelid and a.attnum = any (c.conkey)) in (array['url'], array['chunk_number', 'url'])
+  loop
+    execute format('alter table %s drop constraint %I', found.owner, found.conname);
+  end loop;
+end $$;
+
 -- An embedding space: vectors of different spaces are never compared. `similarity_floor` is the 95th
 -- percentile of the cosine between unrelated sentences and passages of the store, null until measured.
 create table if not exists archon_embedding_spaces (
@@ -90,6 +110,7 @@ create table if not exists archon_embedding_spaces (
   state text not null default 'active' check (state in ('building', 'active', 'retired')),
   similarity_floor real,
   canaries jsonb not null default '[]',
+  activated_at timestamptz not null default now(),
   created_at timestamptz not null default now(),
   unique (model, dimensions, normalised, query_prefix, passage_prefix)
 );

@@ -19,8 +19,34 @@ create table if not exists archon_jobs (
   finished_at timestamptz
 );
 create index if not exists archon_jobs_open on archon_jobs (created_at) where state in ('queued', 'running', 'paused');
+create unique index if not exists archon_jobs_one_per_source on archon_jobs (source_id)
+  where state in ('queued', 'running', 'paused');
+create index if not exists archon_jobs_source on archon_jobs (source_id, created_at desc);
 create or replace trigger archon_jobs_touch before update on archon_jobs
   for each row execute function archon_touch();
+
+-- The frontier of a crawl and its history in one: every address a job knows, and what became of it.
+create table if not exists archon_job_pages (
+  job_id uuid not null references archon_jobs (id) on delete cascade,
+  url_key text not null,
+  url text not null,
+  depth integer not null,
+  label text not null default '',
+  position bigint generated always as identity,
+  state text not null default 'queued'
+    check (state in ('queued', 'stored', 'unchanged', 'failed', 'removed', 'skipped')),
+  chunks integer not null default 0,
+  words integer not null default 0,
+  error jsonb,
+  finished_at timestamptz,
+  primary key (job_id, url_key)
+);
+
+-- The bytes of an uploaded file, kept until its job has ended.
+create table if not exists archon_uploads (
+  job_id uuid primary key references archon_jobs (id) on delete cascade,
+  content bytea not null
+);
 
 create table if not exists archon_conversations (
   id uuid primary key default gen_random_uuid(),
