@@ -222,7 +222,9 @@ def run(
         check=False,
     )
     if done.returncode:
-        tail = "\n".join(done.stdout.splitlines()[-12:])
+        lines = [line for line in done.stdout.splitlines() if line.strip()]
+        # The cause stands first in npm's output and last in pip's.
+        tail = "\n".join(lines if len(lines) <= 14 else [*lines[:6], "…", *lines[-8:]])
         full = "No space left on device" in done.stdout
         shown = " ".join(Path(part).name if part == command[0] else part for part in command[:4])
         raise StepFailed(

@@ -84,7 +84,7 @@ async def _database_parts(stack: Stack) -> list[Part]:
         detail = f"The embedded Postgres of {stack.postgres.folder} does not run."
         return [Part("database", "broken", detail=detail, next_step=_DEFAULT_STEP)]
     try:
-        url = named or await asyncio.to_thread(stack.postgres.start)
+        url = named if named is not None else await asyncio.to_thread(stack.postgres.start)
         async with _open(url, embedded=named is None) as database:
             state = await database.state()
             detail = f"{state.kind}, pgvector {state.vector_version or 'missing'}, {state.location}"
