@@ -1,4 +1,3 @@
-export { useCheck, useProviderStatus, useProviders } from "./api/queries";
-export { CheckReport } from "./components/CheckReport";
+export { CheckBoth } from "./components/CheckBoth";
 export { ProvidersSettings } from "./components/ProvidersSettings";
-export { SERVICES } from "./services";
+export { type ServiceHealth, useServiceHealth } from "./hooks/useServiceHealth";

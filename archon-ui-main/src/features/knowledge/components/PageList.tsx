@@ -60,6 +60,16 @@ export function PageList({ sourceId }: { sourceId: string }) {
   );
 }
 
+/** The page's own title, else the last part of its address. */
 export function pageTitle(page: Pick<PageInfo, "section_title" | "url">): string {
-  return page.section_title || decodeURI(page.url.replace(/\/$/, "").split("/").at(-1) ?? "") || page.url;
+  const last = page.url.replace(/\/$/, "").split("/").at(-1);
+  return page.section_title || readable(last ?? "") || page.url;
+}
+
+function readable(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part; // A stray % is part of the name.
+  }
 }

@@ -1,0 +1,36 @@
+import { plural } from "@/shared/lib/format";
+import type { SupportKind } from "../api/schemas";
+import type { Placed } from "../support";
+import { Chip } from "./Chip";
+
+const WORDS: Record<SupportKind, string> = {
+  cited: "cited",
+  similar: "with a similar passage, not cited by the model",
+  none: "no support found",
+};
+
+/** How many sentences of each kind, with the sign they bear. */
+export function Legend({ placed }: { placed: readonly Placed[] }) {
+  const kinds = (["cited", "similar", "none"] as const).map((kind) => ({
+    kind,
+    sentences: placed.filter((one) => one.kind === kind),
+  }));
+  return (
+    <ul
+      aria-label="Support of the answer"
+      className="mt-5 flex flex-wrap gap-x-5 gap-y-1.5 text-sm text-soft"
+    >
+      {kinds.map(
+        ({ kind, sentences }) =>
+          sentences.length > 0 && (
+            <li key={kind} className="flex items-center gap-1.5">
+              <span aria-hidden>
+                <Chip kind={kind} number={sentences[0]?.numbers[0] ?? 0} />
+              </span>
+              {plural(sentences.length, "sentence")} {WORDS[kind]}
+            </li>
+          ),
+      )}
+    </ul>
+  );
+}

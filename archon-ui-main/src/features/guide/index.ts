@@ -1,0 +1,2 @@
+export { GuidePage } from "./components/GuidePage";
+export { Home } from "./components/Home";
