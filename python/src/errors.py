@@ -209,6 +209,14 @@ class FetchFailed(IngestError):
     default_next_step = "Open the address in a browser; if it works there, try again."
 
 
+class PageMissing(FetchFailed):
+    code = "page_missing"
+    http_status = 404
+    retryable = False
+    meaning = "The site has no such page (any more)."
+    default_next_step = "Check the address; a stored copy of a page that its site took away is removed by a refresh."
+
+
 class DocumentUnreadable(IngestError):
     code = "document_unreadable"
     meaning = "The file is damaged or is not what its name says."

@@ -1,0 +1,87 @@
+"""Sitemaps: the addresses that a site lists itself, through nested indexes and gzip."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from src.errors import IngestError
+
+from . import bodies
+from .addresses import canonical_url, host_of, joined
+from .fetch import Fetcher
+
+_LOCATION = re.compile(
+    r"<(?:\w+:)?loc\b[^>]*>\s*(?:<!\[CDATA\[)?\s*(.*?)\s*(?:\]\]>)?\s*</(?:\w+:)?loc\s*>", re.I | re.S
+)
+_INDEX = re.compile(r"<(?:\w+:)?sitemapindex\b", re.I)
+MAX_FILES = 50
+MAX_URLS = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sitemap:
+    """What was found, and the nested files that could not be read, each with its error."""
+
+    urls: tuple[str, ...]
+    failures: tuple[tuple[str, IngestError], ...]
+
+
+def is_sitemap(url: str) -> bool:
+    """Whether the address names a sitemap."""
+    path = urlsplit(url).path.lower()
+    return "sitemap" in path and path.endswith((".xml", ".xml.gz"))
+
+
+def parse(xml: str) -> tuple[list[str], bool]:
+    """The addresses in a sitemap's text, and whether they are further sitemaps.
+
+    Read by pattern, not by an XML parser: a hostile file can define nothing, and a slightly broken one still helps.
+    """
+    return [html.unescape(found) for found in _LOCATION.findall(xml)], bool(_INDEX.search(xml[:5000]))
+
+
+async def read_sitemap(fetcher: Fetcher, url: str) -> Sitemap:
+    """All pages that the sitemap at `url` lists; nested files of other hosts are left out.
+
+    Raises:
+        AddressRefused, FetchFailed, DocumentTooLarge: `url` itself cannot be read.
+    """
+    body = await _body(fetcher, url)
+    found: dict[str, str] = {}
+    failures: list[tuple[str, IngestError]] = []
+    seen, waiting = {canonical_url(url)}, list[str]()
+    entries, is_index = parse(body)
+    while True:
+        targets = [target for entry in entries if (target := joined(url, entry))]
+        if is_index:
+            waiting += [t for t in targets if host_of(t) == host_of(url)]
+        else:
+            found.update((canonical_url(target), target) for target in targets)
+        nested = _next(waiting, seen)
+        if nested is None or len(found) >= MAX_URLS or len(seen) > MAX_FILES:
+            return Sitemap(tuple(found.values())[:MAX_URLS], tuple(failures))
+        seen.add(canonical_url(nested))
+        try:
+            entries, is_index = parse(await _body(fetcher, nested))
+        except IngestError as error:
+            failures.append((nested, error))
+            entries, is_index = [], False
+
+
+def _next(waiting: list[str], seen: set[str]) -> str | None:
+    while waiting:
+        url = waiting.pop(0)
+        if canonical_url(url) not in seen:
+            return url
+    return None
+
+
+async def _body(fetcher: Fetcher, url: str) -> str:
+    fetched = await fetcher.fetch(url)
+    data = fetched.body
+    if data[:2] == b"\x1f\x8b":
+        data = bodies.gunzip(data, fetcher.policy.max_bytes * 5, url)
+    return data.decode("utf-8", "replace")
