@@ -100,6 +100,11 @@ class Upstream:
         self._recent: deque[bool] = deque(maxlen=RECENT)
 
     @property
+    def ready(self) -> bool:
+        """Whether it gets requests."""
+        return self.standing is Standing.READY
+
+    @property
     def free(self) -> bool:
         """Whether it may take one more request."""
         return self.standing is Standing.READY and self.outstanding < self.limit
@@ -285,6 +290,7 @@ class Pool:
         return wanted if wanted.outstanding <= idlest.outstanding + _AFFINITY_SLACK else idlest
 
     async def _wait(self, candidates: Sequence[Upstream], avoid: Collection[Upstream], key: bytes | None) -> Upstream:
+        self._check_any_ready(candidates)
         if len(self._waiting) >= self.queue:
             raise RateLimited(
                 f"{self.queue} requests are already waiting for the pool '{self.name}'.",

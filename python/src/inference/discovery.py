@@ -1,0 +1,244 @@
+"""What a server is: its version, the models it serves with their context length, and what it can be asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+from typing import cast
+
+import httpx2
+
+from src.errors import ArchonError, ConfigurationError, EndpointNotFound, ErrorContext, JsonValue, ProtocolError
+
+from .error_body import carries_error
+from .failures import Reply, error_from_event, error_from_reply
+from .pool import http_client
+from .provider import NEEDED_CAPABILITY, ActiveProvider, Capability, Endpoint, Provider, Service
+from .transport_failures import error_from_transport
+
+CACHE_S = 30.0
+_ROUTE: dict[Capability, str] = {"chat": "/chat/completions", "embeddings": "/embeddings", "rerank": "/rerank"}
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """One model of a server. `root` is where it comes from (vLLM: its path); `max_model_len` is in tokens."""
+
+    name: str
+    max_model_len: int | None = None
+    root: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """What a server said about itself. `capabilities` None: it does not tell without being used."""
+
+    version: str | None
+    models: tuple[ServedModel, ...]
+    capabilities: frozenset[Capability] | None = None
+
+    def names(self) -> tuple[str, ...]:
+        """The names that requests may use."""
+        return tuple(model.name for model in self.models)
+
+    def get(self, name: str) -> ServedModel | None:
+        """The model of that name, if it is served."""
+        return next((model for model in self.models if model.name == name), None)
+
+
+class ServerClient:
+    """Plain requests to one server, each answered with JSON or an error of the family."""
+
+    def __init__(self, provider: Provider, endpoint: Endpoint, *, timeout_s: float = 10.0) -> None:
+        self._provider = provider
+        self._endpoint = endpoint
+        self._timeout_s = timeout_s
+
+    @property
+    def root(self) -> str:
+        """The server's root, without `/v1`."""
+        return (self._endpoint.base_url or "").rstrip("/").removesuffix("/v1")
+
+    async def get(self, url: str, operation: str) -> JsonValue:
+        """The JSON at `url`. Raises ProviderError."""
+        return await self._ask("GET", url, operation)
+
+    async def post(self, url: str, body: JsonValue, operation: str, model: str | None = None) -> JsonValue:
+        """The JSON that answers `body`. Raises ProviderError."""
+        return await self._ask("POST", url, operation, body, model)
+
+    async def status(self, method: str, url: str, operation: str) -> int:
+        """The HTTP status of `url`, whatever it is. Raises ProviderError where there is no answer."""
+        reply = await self._send(method, url, operation, None, None)
+        return reply.status_code
+
+    async def _ask(
+        self, method: str, url: str, operation: str, body: JsonValue = None, model: str | None = None
+    ) -> JsonValue:
+        reply = await self._send(method, url, operation, body, model)
+        context = self._context(url, operation, model)
+        if not reply.is_success:
+            raise error_from_reply(self._reply(reply), context)
+        try:
+            answer = cast(JsonValue, reply.json())
+        except ValueError as error:
+            raise error_from_reply(self._reply(reply), context) from error
+        if carries_error(answer) and isinstance(answer, dict):
+            raise error_from_event(answer["error"], context, secrets=self._secrets())
+        return answer
+
+    async def _send(self, method: str, url: str, operation: str, body: JsonValue, model: str | None) -> httpx2.Response:
+        headers = dict(self._provider.listing.headers(self._endpoint.api_key))
+        cloud = self._provider.server is None
+        try:
+            async with http_client(timeout_s=self._timeout_s, cloud=cloud) as client:
+                return await client.request(method, url, headers=headers, json=body if method == "POST" else None)
+        except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
+            raise error_from_transport(error, self._context(url, operation, model)) from error
+
+    def _reply(self, reply: httpx2.Response) -> Reply:
+        headers = {name.lower(): value for name, value in reply.headers.items()}
+        return Reply(reply.status_code, headers, reply.content, self._secrets())
+
+    def _secrets(self) -> tuple[str, ...]:
+        return (self._endpoint.api_key,) if self._endpoint.api_key else ()
+
+    def _context(self, url: str, operation: str, model: str | None) -> ErrorContext:
+        return ErrorContext(provider=self._provider.id, operation=operation, url=url, model=model)
+
+
+async def discover(provider: Provider, endpoint: Endpoint, *, fresh: bool = False) -> Discovery:
+    """Ask a server what it is; an answer is kept for half a minute, a failure is not.
+
+    Raises:
+        ProviderError: it cannot be asked, or its list of models cannot be read.
+    """
+    key = _cache_key(provider, endpoint)
+    kept = _CACHE.get(key)
+    if kept is not None and not fresh and time.monotonic() - kept[0] < CACHE_S:
+        return kept[1]
+    client = ServerClient(provider, endpoint)
+    found = Discovery(
+        version=await server_version(provider, client),
+        models=await list_models(provider, endpoint),
+        capabilities=await _capabilities(provider, endpoint, client),
+    )
+    _CACHE[key] = (time.monotonic(), found)
+    return found
+
+
+def forget_discoveries() -> None:
+    """Ask anew next time: settings changed, or a model was not found."""
+    _CACHE.clear()
+
+
+async def server_version(provider: Provider, client: ServerClient) -> str | None:
+    """The version the server tells; None where this kind does not, or this one is another kind.
+
+    Raises:
+        ProviderError: nothing answered.
+    """
+    facts = provider.server
+    if facts is None or facts.version_path is None:
+        return None
+    try:
+        return facts.version(await client.get(client.root + facts.version_path, "version"))
+    except ArchonError as error:
+        if error.context.status is None:
+            raise
+        return None
+
+
+async def list_models(provider: Provider, endpoint: Endpoint) -> tuple[ServedModel, ...]:
+    """The models the server offers.
+
+    Raises:
+        ProviderError: it cannot be asked, or the answer is no list of models.
+    """
+    url = provider.listing.url or f"{(endpoint.base_url or '').rstrip('/')}/models"
+    body = await ServerClient(provider, endpoint).get(url, "models")
+    if provider.listing.names is not None:
+        return tuple(ServedModel(name) for name in provider.listing.names(body))
+    listed = body.get("data") if isinstance(body, dict) else None
+    if not isinstance(listed, list):
+        raise ProtocolError(
+            "The answer is no list of models, so this is probably not the API",
+            context=ErrorContext(provider=provider.id, operation="models", url=url),
+        )
+    return tuple(_served(entry) for entry in listed if isinstance(entry, dict) and isinstance(entry.get("id"), str))
+
+
+async def resolve_model(active: ActiveProvider) -> str:
+    """The model to ask for: the chosen one, else the only one that is served.
+
+    Raises:
+        ConfigurationError: none is chosen and several (or none) are served; the message names them.
+        ProviderError: the server cannot be asked.
+    """
+    if active.model:
+        return active.model
+    found = await discover(active.provider, active.endpoint)
+    if len(found.models) == 1:
+        return found.models[0].name
+    field = active.provider.model_key(active.service)
+    names = ", ".join(found.names()[:12])
+    raise ConfigurationError(
+        f"No model is chosen and the server serves {len(found.models)}" + (f": {names}" if names else ""),
+        next_step=f"Choose one of them in Settings ({field}).",
+        context=ErrorContext(provider=active.provider.id, operation="choose model", field=field),
+    )
+
+
+async def max_model_len(active: ActiveProvider, model: str) -> int | None:
+    """Prompt and answer together, in tokens; None where the server does not tell. Raises ProviderError."""
+    if active.provider.server is None or active.provider.keeps_v1_wire:
+        return None
+    served = (await discover(active.provider, active.endpoint)).get(model)
+    return served.max_model_len if served else None
+
+
+def wrong_kind(service: Service, found: Discovery, context: ErrorContext) -> EndpointNotFound | None:
+    """The error for a server of the other kind; None where it serves `service` or does not tell."""
+    needed = NEEDED_CAPABILITY[service]
+    if found.capabilities is None or needed in found.capabilities:
+        return None
+    does = {"chat": "generates text", "embeddings": "embeds texts", "rerank": "reranks"}
+    present = " and ".join(does[one] for one in ("chat", "embeddings") if one in found.capabilities) or "does neither"
+    return EndpointNotFound(
+        f"This server {present}; it has no route for {needed}",
+        next_step="Enter the address of a server of the right kind, or start one: vLLM serves one kind per server.",
+        context=context,
+    )
+
+
+async def _capabilities(provider: Provider, endpoint: Endpoint, client: ServerClient) -> frozenset[Capability] | None:
+    """By GET on the POST routes: 405 where the route exists, 404 where it does not; costs the model nothing."""
+    if provider.server is None or not provider.server.routes_by_get:
+        return None
+    base = (endpoint.base_url or "").rstrip("/")
+    present: set[Capability] = set()
+    for capability, route in _ROUTE.items():
+        if await client.status("GET", base + route, "routes") == 405:
+            present.add(capability)
+    return frozenset(present) or None
+
+
+def _served(entry: dict[str, JsonValue]) -> ServedModel:
+    length = entry.get("max_model_len") or entry.get("context_length")
+    meta = entry.get("meta")
+    if length is None and isinstance(meta, dict):
+        length = meta.get("n_ctx") or meta.get("n_ctx_train")
+    root = entry.get("root")
+    return ServedModel(
+        name=str(entry["id"]),
+        max_model_len=length if isinstance(length, int) and length > 0 else None,
+        root=root if isinstance(root, str) else None,
+    )
+
+
+def _cache_key(provider: Provider, endpoint: Endpoint) -> tuple[str, str | None, str]:
+    return provider.id, endpoint.base_url, hashlib.sha256((endpoint.api_key or "").encode()).hexdigest()
+
+
+_CACHE: dict[tuple[str, str | None, str], tuple[float, Discovery]] = {}

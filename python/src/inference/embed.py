@@ -1,0 +1,293 @@
+"""The embedder that ingest and search are given: knows its model's limits and prefixes, and how to reach it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import httpx2
+import openai
+
+from src.errors import ArchonError, ContextTooLong, ErrorContext, JsonValue, redact_url
+
+from .client import Deadlines, client_for
+from .discovery import ServerClient, discover, resolve_model
+from .embed_batches import BatchLimits, EmbedPlan, Post, Progress, embed_texts
+from .embedding_models import Prefixes, dimensions_to_send, known_model, prefixes_for
+from .models import Embedded, Embedder, EmbeddingIdentity, Vector
+from .pacing import Pacing
+from .pool import http_client
+from .provider import ActiveProvider
+from .retry import RetryPolicy, budget_for
+from .sdk_errors import classify_sdk_error
+from .token_counts import NEAR_LIMIT, KnownCounts, TokenEstimate
+from .vectors import Posted, RawVector, in_order, is_unit, posted_from_json
+
+SPECIAL_TOKENS = 2
+"""What most encoders add to a text ([CLS] and [SEP]); measured where the server can count."""
+_CANARY = "word"
+_PASSAGES = RetryPolicy(attempts=4, deadline_s=300.0)
+_QUERY = RetryPolicy(attempts=3, base_s=0.25, deadline_s=60.0)
+_COUNTING_AT_ONCE = 8
+
+
+def build_embedder(
+    active: ActiveProvider, *, deadlines: Deadlines | None = None, pacing: Pacing | None = None
+) -> Embedder:
+    """An embedder for the chosen provider. Nothing is asked before the first use.
+
+    Raises:
+        ConfigurationError: the endpoint cannot be used.
+    """
+    return ProviderEmbedder(active, deadlines=deadlines or Deadlines(), pacing=pacing or Pacing())
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    model: str
+    max_model_len: int | None
+    special_tokens: int
+    prefixes: Prefixes
+    dimensions_sent: int | None
+    batch: BatchLimits
+
+
+class ProviderEmbedder:
+    """Embeds with one model of one provider; see the protocol `Embedder` for what each method promises."""
+
+    def __init__(self, active: ActiveProvider, *, deadlines: Deadlines, pacing: Pacing) -> None:
+        self._active = active
+        self._pacing = pacing
+        self._client = client_for(active, deadlines=deadlines)
+        self._budget = budget_for(active.endpoint.base_url or active.provider.id)
+        self._estimate = TokenEstimate()
+        self._counts = KnownCounts()
+        self._ready = asyncio.Lock()
+        self._facts: _Facts | None = None
+        self._identity: EmbeddingIdentity | None = None
+
+    @property
+    def model(self) -> str:
+        """The model's name; blank until the server was asked, where none is chosen."""
+        return self._facts.model if self._facts else self._active.model or ""
+
+    @property
+    def provider(self) -> str:
+        return self._active.provider.id
+
+    async def aclose(self) -> None:
+        """Close the client; the shared connections stay."""
+        await self._client.close()
+
+    async def identity(self) -> EmbeddingIdentity:
+        """The space of these vectors. Raises ConfigurationError or ProviderError."""
+        if self._identity is None:
+            facts = await self._known()
+            [outcome] = await self._run([_CANARY], _QUERY, None)
+            if outcome.vector is None:
+                raise outcome.error or ArchonError("The canary got no vector")
+            self._identity = EmbeddingIdentity(
+                model=facts.model,
+                dimensions=len(outcome.vector),
+                normalised=is_unit(outcome.vector),
+                query_prefix=facts.prefixes.query,
+                passage_prefix=facts.prefixes.passage,
+            )
+        return self._identity
+
+    async def max_tokens(self) -> int | None:
+        """Longest passage in tokens, prefix and special tokens off. Raises ConfigurationError or ProviderError."""
+        facts = await self._known()
+        if facts.max_model_len is None:
+            return None
+        return facts.max_model_len - facts.special_tokens - self._prefix_tokens(facts)
+
+    async def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text: exact near the limit where the server can count, else a careful estimate."""
+        limit = await self.max_tokens()
+        counts = [self._counts.get(text) for text in texts]
+        guesses = [
+            self._estimate.tokens(text) if count is None else count for text, count in zip(texts, counts, strict=True)
+        ]
+        if limit is None or not self._can_count():
+            return guesses
+        near = [at for at, count in enumerate(counts) if count is None and guesses[at] >= NEAR_LIMIT * limit]
+        for at, exact in zip(near, await self._count_exactly([texts[at] for at in near]), strict=True):
+            guesses[at] = exact
+        return guesses
+
+    async def embed_passages(self, texts: Sequence[str], *, progress: Progress | None = None) -> list[Embedded]:
+        """One outcome per text, same order. Raises ConfigurationError only, before the first request."""
+        if not texts:
+            return []
+        try:
+            facts = await self._known()
+            too_long = await self._too_long(texts)
+        except ArchonError as error:
+            if error.context.status is None and error.code.startswith(("configuration", "secret")):
+                raise
+            return [Embedded(None, error)] * len(texts)
+        sendable = [at for at in range(len(texts)) if at not in too_long]
+        done = await self._run([facts.prefixes.passage + texts[at] for at in sendable], _PASSAGES, progress)
+        outcomes = dict(zip(sendable, done, strict=True))
+        return [outcomes[at] if at in outcomes else Embedded(None, too_long[at]) for at in range(len(texts))]
+
+    async def embed_query(self, text: str) -> Vector:
+        """The vector of a question. Raises ConfigurationError or ProviderError."""
+        facts = await self._known()
+        [outcome] = await self._run([facts.prefixes.query + text], _QUERY, None)
+        if outcome.vector is None:
+            raise outcome.error or ArchonError("The question got no vector")
+        return outcome.vector
+
+    async def _run(self, texts: Sequence[str], policy: RetryPolicy, progress: Progress | None) -> list[Embedded]:
+        facts = await self._known()
+        plan = EmbedPlan(
+            limits=facts.batch,
+            policy=policy,
+            dimensions=self._identity.dimensions if self._identity else None,
+            context=self._context(facts.model),
+            secrets=self._secrets(),
+        )
+        return await embed_texts(
+            texts, self._post(facts), plan=plan, pacing=self._pacing, budget=self._budget, progress=progress
+        )
+
+    def _post(self, facts: _Facts) -> Post:
+        wire = self._active.provider.embedding_wire
+        if wire is not None:
+
+            async def post_own(texts: Sequence[str]) -> Posted:
+                async with http_client(timeout_s=30.0, cloud=True) as client:
+                    return Posted(await wire(client, self._active.endpoint, facts.model, texts, facts.dimensions_sent))
+
+            return post_own
+        post = sdk_post(self._client, facts.model, facts.dimensions_sent) if self._keeps_v1() else self._raw_post(facts)
+
+        async def post_and_learn(texts: Sequence[str]) -> Posted:
+            posted = await post(texts)
+            if posted.prompt_tokens:
+                self._estimate.learn(texts, posted.prompt_tokens, facts.special_tokens)
+            return posted
+
+        return post_and_learn
+
+    def _raw_post(self, facts: _Facts) -> Post:
+        async def post(texts: Sequence[str]) -> Posted:
+            body: dict[str, JsonValue] = {"model": facts.model, "input": list(texts), "encoding_format": "base64"}
+            if facts.dimensions_sent:
+                body["dimensions"] = facts.dimensions_sent
+            reply = await self._client.post("/embeddings", cast_to=httpx2.Response, body=body)
+            return posted_from_json(reply.json(), self._context(facts.model))
+
+        return post
+
+    async def _known(self) -> _Facts:
+        async with self._ready:
+            if self._facts is None:
+                self._facts = await self._look()
+            return self._facts
+
+    async def _look(self) -> _Facts:
+        provider = self._active.provider
+        model = self._active.model or (provider.default_embedding_model if self._keeps_v1() else None)
+        model = model or await resolve_model(self._active)
+        known = known_model(provider, model)
+        length, root, special = known.max_tokens if known else None, None, SPECIAL_TOKENS
+        if not self._keeps_v1() and provider.server is not None:
+            served = (await discover(provider, self._active.endpoint)).get(model)
+            length, root = (served.max_model_len, served.root) if served else (length, None)
+            special = await self._special_tokens(model)
+        limits = BatchLimits()
+        return _Facts(
+            model=model,
+            max_model_len=length,
+            special_tokens=special,
+            prefixes=prefixes_for(self._active, model, root),
+            dimensions_sent=dimensions_to_send(provider, model, self._active.values.get("EMBEDDING_DIMENSIONS")),
+            batch=replace(limits, texts=min(limits.texts, known.batch_limit)) if known else limits,
+        )
+
+    async def _too_long(self, texts: Sequence[str]) -> dict[int, ArchonError]:
+        """The texts that are known to be over the limit; without a way to count, the server is the judge."""
+        limit = await self.max_tokens()
+        if limit is None or not self._can_count():
+            return {}
+        found: dict[int, ArchonError] = {}
+        for at, count in enumerate(await self.count_tokens(texts)):
+            if count > limit and self._counts.get(texts[at]) is not None:
+                found[at] = ContextTooLong(
+                    f"The text has {count} tokens and the embedding model takes {limit}",
+                    next_step="Split the text into smaller chunks.",
+                    context=self._context(self.model),
+                )
+        return found
+
+    def _can_count(self) -> bool:
+        server = self._active.provider.server
+        return server is not None and server.tokenize_path is not None and not self._keeps_v1()
+
+    async def _count_exactly(self, texts: Sequence[str]) -> list[int]:
+        facts = await self._known()
+        places = asyncio.Semaphore(_COUNTING_AT_ONCE)
+
+        async def count(text: str) -> int:
+            async with places:
+                whole = await self._tokenize(facts.model, text)
+            exact = whole - facts.special_tokens
+            self._counts.put(text, exact)
+            return exact
+
+        return list(await asyncio.gather(*(count(text) for text in texts)))
+
+    async def _special_tokens(self, model: str) -> int:
+        return await self._tokenize(model, "") if self._can_count() else SPECIAL_TOKENS
+
+    async def _tokenize(self, model: str, text: str) -> int:
+        server = self._active.provider.server
+        client = ServerClient(self._active.provider, self._active.endpoint)
+        path = server.tokenize_path if server else None
+        body = await client.post(f"{client.root}{path}", {"model": model, "prompt": text}, "tokenize", model)
+        count = body.get("count") if isinstance(body, dict) else None
+        return count if isinstance(count, int) else self._estimate.tokens(text) + SPECIAL_TOKENS
+
+    def _prefix_tokens(self, facts: _Facts) -> int:
+        longest = max(facts.prefixes.query, facts.prefixes.passage, key=len)
+        return self._estimate.tokens(longest) if longest else 0
+
+    def _keeps_v1(self) -> bool:
+        return self._active.provider.keeps_v1_wire
+
+    def _secrets(self) -> tuple[str, ...]:
+        key = self._active.endpoint.api_key
+        return (key,) if key else ()
+
+    def _context(self, model: str) -> ErrorContext:
+        base = self._active.endpoint.base_url
+        return ErrorContext(
+            provider=self.provider,
+            operation="embed",
+            model=model or None,
+            url=redact_url(f"{base.rstrip('/')}/embeddings") if base else None,
+        )
+
+
+def sdk_post(client: openai.AsyncOpenAI, model: str, dimensions: int | None) -> Post:
+    """A `post` over `client.embeddings.create`, called exactly as Archon v1 called it."""
+
+    async def post(texts: Sequence[str]) -> Posted:
+        if dimensions is None:
+            answer = await client.embeddings.create(model=model, input=list(texts))
+        else:
+            answer = await client.embeddings.create(model=model, input=list(texts), dimensions=dimensions)
+        rows: list[tuple[object, RawVector]] = [(row.index, row.embedding) for row in answer.data]
+        usage = answer.usage
+        return Posted(in_order(rows), usage.prompt_tokens if usage else None)
+
+    return post
+
+
+def typed_embedding_error(exc: Exception, context: ErrorContext) -> ArchonError:
+    """The family's error for whatever an embedding call raised."""
+    return classify_sdk_error(exc, context)

@@ -1,0 +1,65 @@
+"""How many embedding requests are under way at once: as many as help, so that a person's question is not queued behind.
+
+vLLM queues without limit and without a word, so the only sign of too much is that answers take longer. The bound
+follows the gradient between the best time a text took and the present one: it grows while times stay flat (the GPU has
+room) and shrinks towards two or three where more requests only wait for each other (a CPU). 429 and 503 halve it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from math import sqrt
+
+_TOLERANCE = 1.5
+_FORGET = 1.02
+_SETTLE = 0.3
+
+
+class Pacing:
+    """A bound on requests under way that adapts to what the server shows."""
+
+    def __init__(self, *, start: int = 8, floor: int = 1, ceiling: int = 16) -> None:
+        self._limit = float(min(start, ceiling))
+        self._floor = float(floor)
+        self._ceiling = float(ceiling)
+        self._under_way = 0
+        self._best_s: float | None = None
+        self._changed = asyncio.Condition()
+
+    @property
+    def limit(self) -> int:
+        """Requests that may be under way now."""
+        return max(1, int(self._limit))
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        """Wait for a place, and give it back at the end."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._under_way < self.limit)
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+            async with self._changed:
+                self._changed.notify_all()
+
+    def answered(self, elapsed_s: float, characters: int) -> None:
+        """An answer came: `elapsed_s` for texts of `characters` together."""
+        per_character = elapsed_s / (characters + 2000)
+        if self._best_s is None or per_character < self._best_s:
+            self._best_s = per_character
+        else:
+            self._best_s *= _FORGET
+        gradient = max(0.5, min(1.0, _TOLERANCE * self._best_s / per_character)) if per_character > 0 else 1.0
+        target = self._limit * gradient + sqrt(self._limit)
+        self._limit = self._within(self._limit + _SETTLE * (target - self._limit))
+
+    def pushed_back(self) -> None:
+        """The server said that it is too much."""
+        self._limit = self._within(self._limit / 2)
+
+    def _within(self, limit: float) -> float:
+        return min(self._ceiling, max(self._floor, limit))
