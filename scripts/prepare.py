@@ -142,7 +142,8 @@ def ui_build(steps: Steps, node: Path | None) -> None:
     with steps.step("Pages", announce="building"):
         shutil.rmtree(fresh, ignore_errors=True)
         try:
-            run_npm(node, "run", "build", "--", "--outDir", str(fresh), "--emptyOutDir")
+            advice = "Correct what it names: (cd archon-ui-main && npm run build)."
+            run_npm(node, "run", "build", "--", "--outDir", str(fresh), "--emptyOutDir", next_step=advice)
             write_stamp(fresh, build=wanted)
             with replaced(target):
                 fresh.rename(target)
@@ -192,11 +193,11 @@ def node_version(folder: Path | None) -> str | None:
     return done.stdout.strip() if found and int(found[1]) >= OLDEST_NODE else None
 
 
-def run_npm(node: Path | None, *arguments: str) -> None:
+def run_npm(node: Path | None, *arguments: str, next_step: str = NETWORK) -> None:
     """Run npm in the folder of the pages."""
     environment = child_environment(node)
     npm = shutil.which("npm", path=environment["PATH"]) or "npm"
-    run([npm, *arguments], cwd=UI, environment=environment, next_step=NETWORK)
+    run([npm, *arguments], cwd=UI, environment=environment, next_step=next_step)
 
 
 def data_dir() -> Path:

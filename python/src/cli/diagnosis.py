@@ -151,7 +151,7 @@ def _interface() -> Part:
 def _model_server(stack: Stack, number: int) -> Part:
     role = ROLES[number]
     name = f"local {role.what}"
-    reason = stack.why_no_local_models()
+    reason = stack.why_models_are_off()
     if reason:
         return Part(name, "off", detail=reason)
     state = stack.models.state(role)

@@ -23,7 +23,7 @@ def status(as_json: JsonOption = False) -> None:
     stack = Stack(load_environment(), Steps(quiet=True))
     healthy = stack.is_healthy()
     rows = [_database(stack), _server(stack, healthy=healthy)]
-    reason = stack.why_no_local_models()
+    reason = stack.why_models_are_off()
     for role in ROLES:
         state = stack.models.state(role)
         off = reason is not None and state.state == "stopped"
@@ -49,9 +49,9 @@ def doctor(as_json: JsonOption = False) -> None:
     else:
         rows = [(p.name, p.state, p.version, p.detail) for p in parts]
         print_table(("part", "state", "version", ""), rows, state_column=1)
-        for part in parts:
-            if part.next_step:
-                typer.echo(f"\n{part.name}: {part.detail}\n  What to do: {part.next_step}")
+        for step in dict.fromkeys(part.next_step for part in parts if part.next_step):
+            names = ", ".join(part.name for part in parts if part.next_step == step)
+            typer.echo(f"\n{names}\n  What to do: {step}")
     raise typer.Exit(1 if broken else 0)
 
 

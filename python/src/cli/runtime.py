@@ -89,6 +89,7 @@ def _up(*, attached: bool, wait: bool) -> None:
 
 def _models(stack: Stack, *, wait: bool) -> bool:
     reason = stack.why_no_local_models()
+    stack.remember_models(reason)
     if reason:
         stack.steps.line("-", "Local vLLM", reason)
         if not stack.has_model_server():

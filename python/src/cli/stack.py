@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 
@@ -144,8 +145,26 @@ class Stack:
         except httpx.HTTPError:
             return False
 
+    def remember_models(self, why_not: str | None) -> None:
+        """Keep for `archon status` why the last `up` started no local vLLM."""
+        if why_not is None:
+            self._why_not_file.unlink(missing_ok=True)
+        else:
+            self._why_not_file.write_text(why_not)
+
+    def why_models_are_off(self) -> str | None:
+        """Why none is expected to run: because of the environment, or because the last `up` left it out."""
+        reason = self.why_no_local_models()
+        if reason is None and self._why_not_file.exists():
+            return self._why_not_file.read_text()
+        return reason
+
+    @property
+    def _why_not_file(self) -> Path:
+        return self.processes.run_dir / "no-local-vllm.txt"
+
     def why_no_local_models(self) -> str | None:
-        """Why no local vLLM is started here; None where one is."""
+        """Why `up` starts no local vLLM here; None where it does."""
         if not self.environment.local_vllm:
             return "switched off by VLLM=off"
         named = self.environment.get(CHAT.address_variable)
