@@ -30,7 +30,7 @@ _SEARCH = "Represent this sentence for searching relevant passages: "
 _TASK = "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:"
 _CARDS: tuple[tuple[str, Prefixes], ...] = (
     (
-        r"multilingual-e5-large-instruct|e5-mistral-7b-instruct",
+        r"e5-(large|mistral-7b)-instruct",
         Prefixes(_TASK + " ", "", "intfloat/multilingual-e5-large-instruct"),
     ),
     (r"(^|[-_])e5[-_](small|base|large)", Prefixes("query: ", "passage: ", "intfloat/e5-base-v2")),
