@@ -16,8 +16,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from src.config import load_environment
-from src.errors import ArchonError, JsonValue
+from src.errors import JsonValue
 
+from .output import JsonOption, print_json
 from .server_client import CallFailed, JsonObject, ServerAway, ServerClient, server_address
 
 app = typer.Typer(no_args_is_help=True)
@@ -30,7 +31,6 @@ _FINAL = frozenset({"completed", "failed", "error", "cancelled"})
 _RECONNECTS = 30
 """Seconds that a restarting server may be away before the command gives up watching."""
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Tags = Annotated[list[str] | None, typer.Option("--tag", help="A tag for the source; may be given several times.")]
 Kind = Annotated[str, typer.Option("--type", help="technical or business.")]
 Sources = Annotated[list[str] | None, typer.Option("--source", help="Only this source id; may be given several times.")]
@@ -44,7 +44,7 @@ def crawl(
     tag: Tags = None,
     kind: Kind = "technical",
     wait: Annotated[bool, typer.Option(help="Watch until it is done.")] = True,
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Read a documentation site into the knowledge base."""
     body: JsonObject = {
@@ -67,7 +67,7 @@ def upload(
     files: Annotated[list[Path], typer.Argument(help="Markdown, text, HTML or PDF.", exists=True, dir_okay=False)],
     tag: Tags = None,
     kind: Kind = "technical",
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Add files to the knowledge base, one after another; a failed one does not stop the others."""
     fields = {"tags": json.dumps([*(tag or [])]), "knowledge_type": kind}
@@ -90,7 +90,7 @@ def search(
     source: Annotated[str | None, typer.Option(help="Only this source id.")] = None,
     count: Annotated[int, typer.Option(help="At most this many passages.")] = 5,
     pages: Annotated[bool, typer.Option("--pages", help="Whole pages instead of passages.")] = False,
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Find passages."""
     mode = "pages" if pages else "chunks"
@@ -116,7 +116,7 @@ def chat(
     source: Sources = None,
     conversation: Annotated[str | None, typer.Option(help="Id of a conversation to go on with.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="At most this many tokens in the answer.")] = None,
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Ask a question; the answer streams, then the passages it rests on."""
     body: JsonObject = {
@@ -212,9 +212,6 @@ def _server(as_json: bool) -> Iterator[ServerClient]:
         environment = load_environment()
         with ServerClient(server_address(environment), environment.token) as client:
             yield client
-    except ArchonError as error:
-        _complain(error.to_dict(), as_json)
-        raise typer.Exit(2) from None
     except CallFailed as failure:
         _complain(failure.detail, as_json)
         raise typer.Exit(AWAY if isinstance(failure, ServerAway) else FAILED) from None
@@ -237,20 +234,24 @@ def _watch(server: ServerClient, progress_id: str, label: str) -> JsonObject:
 
 
 def _progress(server: ServerClient, progress_id: str) -> Iterator[JsonObject]:
-    """Progress bodies until a final one. Raises ServerAway when the server stays away."""
-    left = _RECONNECTS
-    while True:
+    """Progress bodies until a final one. Raises CallFailed, ServerAway when the server stays away."""
+    left, problem = _RECONNECTS, None
+    while left:
         try:
             for event in server.events(f"/api/progress/{progress_id}/events"):
-                left = _RECONNECTS
+                left, problem = _RECONNECTS, None
                 yield event.data
                 if event.data.get("status") in _FINAL:
                     return
-        except ServerAway:
-            if left == 0:
+        except CallFailed as failure:
+            if not failure.detail.get("retryable"):
                 raise
-        left = max(left - 1, 0)
+            problem = failure
+        left -= 1
         time.sleep(1)
+    raise problem or ServerAway(
+        {"error": "The progress broke off.", "code": "server_away", "next_step": "Look at `archon status`."}
+    )
 
 
 def _finish(results: list[JsonObject], as_json: bool) -> None:
@@ -290,12 +291,12 @@ def _complain(detail: JsonObject, as_json: bool, subject: str = "") -> None:
     prefix = f"{subject}: " if subject else ""
     _err.print(f"[red]{prefix}{escape(str(detail.get('error')))}[/red]")
     if detail.get("next_step"):
-        _err.print(escape(str(detail["next_step"])))
+        _err.print(f"What to do: {escape(str(detail['next_step']))}")
 
 
 def _print(body: JsonObject, as_json: bool, text: str = "") -> None:
     if as_json:
-        sys.stdout.write(json.dumps(body, ensure_ascii=False, indent=2) + "\n")
+        print_json(body)
     else:
         _out.print(escape(text))
 

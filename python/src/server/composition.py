@@ -10,10 +10,19 @@ from dataclasses import dataclass
 import structlog
 
 from src.config import REPOSITORY, Environment
+from src.inference.discovery import resolve_model
+from src.inference.embed import build_embedder
+from src.inference.models import Embedder
+from src.inference.pool import close_pool
+from src.inference.registry import Registry, load_registry
+from src.search.query import SearchService
+from src.settings import ModelDiscovery, SecretBox, SettingsService
 from src.store.database import Database
 from src.store.embedded import EmbeddedPostgres
 from src.store.migrate import migrate
 from src.store.postgres import PostgresDatabase
+
+from .models import ModelInUse
 
 _log = structlog.get_logger("archon.server.composition")
 
@@ -24,6 +33,11 @@ class Rooms:
 
     environment: Environment
     database: Database
+    registry: Registry
+    settings: SettingsService
+    embedder: ModelInUse[Embedder]
+    discover: ModelDiscovery
+    search: SearchService
 
 
 @asynccontextmanager
@@ -32,9 +46,29 @@ async def open_rooms(environment: Environment) -> AsyncIterator[Rooms]:
 
     Raises:
         StoreUnavailable, MigrationNeeded, StoreError: the database cannot be used.
+        ConfigurationError: the secret key or a provider file cannot be used.
     """
     async with _database(environment) as database:
-        yield Rooms(environment=environment, database=database)
+        try:
+            yield _rooms(environment, database)
+        finally:
+            await close_pool()
+
+
+def _rooms(environment: Environment, database: Database) -> Rooms:
+    registry = load_registry()
+    secrets = SecretBox.of(environment.secret_key, environment.data_dir)
+    settings = SettingsService(database, secrets, environment, registry)
+    embedder: ModelInUse[Embedder] = ModelInUse(settings, "embedding", build_embedder)
+    return Rooms(
+        environment=environment,
+        database=database,
+        registry=registry,
+        settings=settings,
+        embedder=embedder,
+        discover=resolve_model,
+        search=SearchService(database, embedder),
+    )
 
 
 @asynccontextmanager

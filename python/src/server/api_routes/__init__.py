@@ -1,5 +1,6 @@
 """The routes: one file per noun, each thin over a room."""
 
-from . import health, session
+from . import health, knowledge, pages, rag, session, settings
 
-ROUTERS = (health.router, session.router)
+# In this order: /api/knowledge-items/search must not be taken for an item's id.
+ROUTERS = (health.router, session.router, settings.router, rag.router, knowledge.router, pages.router)
