@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import httpx2
 import openai
 
-from src.errors import ArchonError, ContextTooLong, ErrorContext, JsonValue, redact_url
+from src.errors import ArchonError, ConfigurationError, ContextTooLong, ErrorContext, JsonValue, redact_url
 
 from .client import Deadlines, client_for
-from .discovery import ServerClient, discover, resolve_model
+from .discovery import discover, resolve_model
 from .embed_batches import BatchLimits, EmbedPlan, Post, Progress, embed_texts
 from .embedding_models import Prefixes, dimensions_to_send, known_model, prefixes_for
 from .models import Embedded, Embedder, EmbeddingIdentity, Vector
@@ -20,8 +20,8 @@ from .pacing import Pacing
 from .pool import http_client
 from .provider import ActiveProvider
 from .retry import RetryPolicy, budget_for
-from .sdk_errors import classify_sdk_error
 from .token_counts import NEAR_LIMIT, KnownCounts, TokenEstimate
+from .tokenizer import ServerTokenizer
 from .vectors import Posted, RawVector, in_order, is_unit, posted_from_json
 
 SPECIAL_TOKENS = 2
@@ -29,7 +29,6 @@ SPECIAL_TOKENS = 2
 _CANARY = "word"
 _PASSAGES = RetryPolicy(attempts=4, deadline_s=300.0)
 _QUERY = RetryPolicy(attempts=3, base_s=0.25, deadline_s=60.0)
-_COUNTING_AT_ONCE = 8
 
 
 def build_embedder(
@@ -48,6 +47,8 @@ class _Facts:
     model: str
     max_model_len: int | None
     special_tokens: int
+    prefix_tokens: int
+    tokenizer: ServerTokenizer | None
     prefixes: Prefixes
     dimensions_sent: int | None
     batch: BatchLimits
@@ -101,7 +102,7 @@ class ProviderEmbedder:
         facts = await self._known()
         if facts.max_model_len is None:
             return None
-        return facts.max_model_len - facts.special_tokens - self._prefix_tokens(facts)
+        return facts.max_model_len - facts.special_tokens - facts.prefix_tokens
 
     async def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text: exact near the limit where the server can count, else a careful estimate."""
@@ -110,11 +111,13 @@ class ProviderEmbedder:
         guesses = [
             self._estimate.tokens(text) if count is None else count for text, count in zip(texts, counts, strict=True)
         ]
-        if limit is None or not self._can_count():
+        facts = await self._known()
+        if limit is None or facts.tokenizer is None:
             return guesses
         near = [at for at, count in enumerate(counts) if count is None and guesses[at] >= NEAR_LIMIT * limit]
-        for at, exact in zip(near, await self._count_exactly([texts[at] for at in near]), strict=True):
-            guesses[at] = exact
+        for at, whole in zip(near, await facts.tokenizer.count_all([texts[at] for at in near]), strict=True):
+            guesses[at] = whole - facts.special_tokens
+            self._counts.put(texts[at], guesses[at])
         return guesses
 
     async def embed_passages(self, texts: Sequence[str], *, progress: Progress | None = None) -> list[Embedded]:
@@ -124,9 +127,9 @@ class ProviderEmbedder:
         try:
             facts = await self._known()
             too_long = await self._too_long(texts)
+        except ConfigurationError:
+            raise
         except ArchonError as error:
-            if error.context.status is None and error.code.startswith(("configuration", "secret")):
-                raise
             return [Embedded(None, error)] * len(texts)
         sendable = [at for at in range(len(texts)) if at not in too_long]
         done = await self._run([facts.prefixes.passage + texts[at] for at in sendable], _PASSAGES, progress)
@@ -194,25 +197,36 @@ class ProviderEmbedder:
         model = self._active.model or (provider.default_embedding_model if self._keeps_v1() else None)
         model = model or await resolve_model(self._active)
         known = known_model(provider, model)
-        length, root, special = known.max_tokens if known else None, None, SPECIAL_TOKENS
+        served = None
         if not self._keeps_v1() and provider.server is not None:
             served = (await discover(provider, self._active.endpoint)).get(model)
-            length, root = (served.max_model_len, served.root) if served else (length, None)
-            special = await self._special_tokens(model)
+        prefixes = prefixes_for(self._active, model, served.root if served else None)
+        tokenizer: ServerTokenizer | None = ServerTokenizer(provider, self._active.endpoint, model)
+        if tokenizer is not None and not await tokenizer.available():
+            tokenizer = None
+        special = await tokenizer.count("") if tokenizer else SPECIAL_TOKENS
         limits = BatchLimits()
         return _Facts(
             model=model,
-            max_model_len=length,
+            max_model_len=(served.max_model_len if served else None) or (known.max_tokens if known else None),
             special_tokens=special,
-            prefixes=prefixes_for(self._active, model, root),
+            prefix_tokens=await self._prefix_tokens(prefixes, tokenizer, special),
+            tokenizer=tokenizer,
+            prefixes=prefixes,
             dimensions_sent=dimensions_to_send(provider, model, self._active.values.get("EMBEDDING_DIMENSIONS")),
             batch=replace(limits, texts=min(limits.texts, known.batch_limit)) if known else limits,
         )
 
+    async def _prefix_tokens(self, prefixes: Prefixes, tokenizer: ServerTokenizer | None, special: int) -> int:
+        longest = max(prefixes.query, prefixes.passage, key=len)
+        if not longest:
+            return 0
+        return await tokenizer.count(longest) - special if tokenizer else self._estimate.tokens(longest)
+
     async def _too_long(self, texts: Sequence[str]) -> dict[int, ArchonError]:
         """The texts that are known to be over the limit; without a way to count, the server is the judge."""
         limit = await self.max_tokens()
-        if limit is None or not self._can_count():
+        if limit is None or (await self._known()).tokenizer is None:
             return {}
         found: dict[int, ArchonError] = {}
         for at, count in enumerate(await self.count_tokens(texts)):
@@ -223,38 +237,6 @@ class ProviderEmbedder:
                     context=self._context(self.model),
                 )
         return found
-
-    def _can_count(self) -> bool:
-        server = self._active.provider.server
-        return server is not None and server.tokenize_path is not None and not self._keeps_v1()
-
-    async def _count_exactly(self, texts: Sequence[str]) -> list[int]:
-        facts = await self._known()
-        places = asyncio.Semaphore(_COUNTING_AT_ONCE)
-
-        async def count(text: str) -> int:
-            async with places:
-                whole = await self._tokenize(facts.model, text)
-            exact = whole - facts.special_tokens
-            self._counts.put(text, exact)
-            return exact
-
-        return list(await asyncio.gather(*(count(text) for text in texts)))
-
-    async def _special_tokens(self, model: str) -> int:
-        return await self._tokenize(model, "") if self._can_count() else SPECIAL_TOKENS
-
-    async def _tokenize(self, model: str, text: str) -> int:
-        server = self._active.provider.server
-        client = ServerClient(self._active.provider, self._active.endpoint)
-        path = server.tokenize_path if server else None
-        body = await client.post(f"{client.root}{path}", {"model": model, "prompt": text}, "tokenize", model)
-        count = body.get("count") if isinstance(body, dict) else None
-        return count if isinstance(count, int) else self._estimate.tokens(text) + SPECIAL_TOKENS
-
-    def _prefix_tokens(self, facts: _Facts) -> int:
-        longest = max(facts.prefixes.query, facts.prefixes.passage, key=len)
-        return self._estimate.tokens(longest) if longest else 0
 
     def _keeps_v1(self) -> bool:
         return self._active.provider.keeps_v1_wire
@@ -286,8 +268,3 @@ def sdk_post(client: openai.AsyncOpenAI, model: str, dimensions: int | None) -> 
         return Posted(in_order(rows), usage.prompt_tokens if usage else None)
 
     return post
-
-
-def typed_embedding_error(exc: Exception, context: ErrorContext) -> ArchonError:
-    """The family's error for whatever an embedding call raised."""
-    return classify_sdk_error(exc, context)

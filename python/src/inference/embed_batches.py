@@ -28,6 +28,7 @@ from src.errors import (
     Overloaded,
     PermissionRefused,
     ProtocolError,
+    ProviderTimeout,
     ProviderUnavailable,
     QuotaExhausted,
     RateLimited,
@@ -36,7 +37,7 @@ from src.errors import (
 
 from .models import Embedded
 from .pacing import Pacing
-from .retry import RetryBudget, RetryPolicy, with_retries
+from .retry import DEFAULT_POLICY, RetryBudget, RetryPolicy, with_retries
 from .sdk_errors import classify_sdk_error
 from .vectors import Posted, checked, matched
 
@@ -56,6 +57,7 @@ _STOPS = (
     ProviderUnavailable,
 )
 _HOPELESS_BATCHES = 3
+_SILENT_BATCHES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class EmbedPlan:
     """How a run embeds. `dimensions` is the size every vector must have, None while it is unknown."""
 
     limits: BatchLimits = BatchLimits()
-    policy: RetryPolicy = RetryPolicy()
+    policy: RetryPolicy = DEFAULT_POLICY
     dimensions: int | None = None
     context: ErrorContext = field(default_factory=lambda: ErrorContext(operation="embed"))
     secrets: tuple[str, ...] = ()
@@ -92,6 +94,14 @@ async def embed_texts(
         for batch in run.batches():
             group.create_task(run.embed(batch))
     return run.outcomes()
+
+
+class _StoppedWhileWaiting(Exception):
+    """The run stopped while a batch waited for its place."""
+
+    def __init__(self, reason: ArchonError) -> None:
+        super().__init__(reason.message)
+        self.reason = reason
 
 
 class _Run:
@@ -115,6 +125,7 @@ class _Run:
         self._size = plan.dimensions
         self._stopped: ArchonError | None = None
         self._hopeless = 0
+        self._silent = 0
 
     def batches(self) -> Iterator[list[int]]:
         """Positions of texts that travel together; texts that cannot travel at all get their error here."""
@@ -144,13 +155,20 @@ class _Run:
         return [outcome or Embedded(None, lost) for outcome in self._outcomes]
 
     async def _embed(self, batch: list[int]) -> None:
+        if self._stopped is not None:
+            self._fail(batch, self._stopped)
+            return
         try:
             vectors = await with_retries(
                 lambda: self._ask(batch), policy=self._plan.policy, budget=self._budget, context=self._plan.context
             )
+        except _StoppedWhileWaiting as stop:
+            self._fail(batch, stop.reason)
+            return
         except ArchonError as error:
             await self._refused(batch, error)
             return
+        self._silent = 0
         for at, raw in zip(batch, vectors, strict=True):
             vector = checked(raw, self._size, self._plan.context)
             if isinstance(vector, ArchonError):
@@ -164,7 +182,7 @@ class _Run:
         texts = [self._texts[at] for at in batch]
         async with self._pacing.slot():
             if self._stopped is not None:
-                raise self._stopped
+                raise _StoppedWhileWaiting(self._stopped)
             started = time.monotonic()
             posted = await self._typed_post(texts)
         if len(batch) >= self._plan.limits.texts:
@@ -191,9 +209,15 @@ class _Run:
             await self._embed(batch[:middle])
             await self._embed(batch[middle:])
             return
+        elif isinstance(error, ProviderTimeout):
+            self._silent += 1
+            self._stopped = self._stopped or (error if self._silent >= _SILENT_BATCHES else None)
         elif isinstance(error, BadRequest):
             # A request that is wrong in itself refuses every text alike: do not halve every batch down to one.
             self._hopeless += 1
+        self._fail(batch, error)
+
+    def _fail(self, batch: list[int], error: ArchonError) -> None:
         for at in batch:
             self._settle(at, Embedded(None, error))
 

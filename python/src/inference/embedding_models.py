@@ -87,12 +87,11 @@ def dimensions_to_send(provider: Provider, model: str, wanted: str | int | None)
     known = known_model(provider, model)
     if known is None or not known.dimension_choices:
         return None
+    unset = V1_DIMENSIONS if provider.keeps_v1_wire else 0
     try:
-        size = (
-            int(str(wanted).strip()) if wanted not in (None, "") else (V1_DIMENSIONS if provider.keeps_v1_wire else 0)
-        )
+        size = int(str(wanted).strip()) if wanted not in (None, "") else unset
     except ValueError:
-        size = V1_DIMENSIONS if provider.keeps_v1_wire else 0
+        size = unset
     return size if 0 < size <= known.dimensions else None
 
 

@@ -44,6 +44,7 @@ class RetryPolicy:
     longest_wait_s: float = 60.0
 
 
+DEFAULT_POLICY = RetryPolicy()
 NO_RETRIES = RetryPolicy(attempts=1)
 
 
