@@ -232,7 +232,7 @@ create or replace function archon_space_size(space integer) returns integer lang
   select case when counted.n < 10000 then counted.n else greatest(10000, c.reltuples)::integer end
   from pg_class c,
     (select count(*)::integer as n from (
-      select 1 from archon_chunk_vectors v where v.space_id = space limit 10000) as some) as counted
+      select 1 from archon_chunk_vectors v where v.space_id = space limit 10000) as few) as counted
   where c.oid = 'archon_chunk_vectors'::regclass
 $$;
 

@@ -1,0 +1,158 @@
+"""What a chat yields, event by event; `to_dict` is the event's JSON on the wire."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import ClassVar, Literal, TypeAlias
+
+from src.errors import ArchonError, JsonValue
+from src.inference.models import Outcome
+
+SupportKind: TypeAlias = Literal["cited", "similar", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A numbered passage of the context. `similarity` is its cosine to the question."""
+
+    number: int
+    chunk_id: int
+    source_id: str
+    page_id: str | None
+    url: str
+    title: str | None
+    heading_path: tuple[str, ...]
+    text: str
+    similarity: float | None
+    page_number: int | None
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """The passage in events, and as it is stored with its answer."""
+        return asdict(self) | {"heading_path": list(self.heading_path)}
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What had no room in the model's context: whole passages, messages of the history, the end of a passage."""
+
+    passages: int = 0
+    messages: int = 0
+    passage_cut: bool = False
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """As JSON."""
+        return {"passages": self.passages, "messages": self.messages, "passage_cut": self.passage_cut}
+
+
+@dataclass(frozen=True, slots=True)
+class StartEvent:
+    """The question is stored and the model is being asked. `reason`: why no passage was found."""
+
+    name: ClassVar[str] = "start"
+    conversation_id: str
+    message_id: str
+    provider: str
+    model: str
+    passages: tuple[Passage, ...]
+    left_out: LeftOut
+    reason: str | None
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """As JSON."""
+        return {
+            "conversation_id": self.conversation_id,
+            "message_id": self.message_id,
+            "provider": self.provider,
+            "model": self.model,
+            "passages": [passage.to_dict() for passage in self.passages],
+            "left_out": self.left_out.to_dict(),
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class TokenEvent:
+    """A piece of the answer; all of them together are the answer."""
+
+    name: ClassVar[str] = "token"
+    text: str
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """As JSON."""
+        return {"text": self.text}
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningEvent:
+    """A piece of the model's reasoning, which is no part of the answer."""
+
+    name: ClassVar[str] = "reasoning"
+    text: str
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """As JSON."""
+        return {"text": self.text}
+
+
+@dataclass(frozen=True, slots=True)
+class CitationEvent:
+    """What supports a sentence: `answer[start:end]` in characters (code points). `similarity` is a cosine."""
+
+    name: ClassVar[str] = "citation"
+    sentence: str
+    start: int
+    end: int
+    kind: SupportKind
+    numbers: tuple[int, ...]
+    similarity: float | None
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """As JSON."""
+        return asdict(self) | {"numbers": list(self.numbers)}
+
+
+@dataclass(frozen=True, slots=True)
+class UsageEvent:
+    """Tokens as the server counted them, times as we measured them."""
+
+    name: ClassVar[str] = "usage"
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    first_token_ms: int | None
+    total_ms: int | None
+    tokens_per_s: float | None
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """As JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorEvent:
+    """What went wrong after the start."""
+
+    name: ClassVar[str] = "error"
+    error: ArchonError
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """As JSON: an error body."""
+        return self.error.to_dict()
+
+
+@dataclass(frozen=True, slots=True)
+class DoneEvent:
+    """The last event, exactly once. `supported` is false when nothing in the answer has support."""
+
+    name: ClassVar[str] = "done"
+    outcome: Outcome
+    finish_reason: str | None
+    supported: bool
+    answer: str
+    message_id: str
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """As JSON."""
+        return asdict(self) | {"outcome": self.outcome.value}
+
+
+ChatEvent: TypeAlias = StartEvent | TokenEvent | ReasoningEvent | CitationEvent | UsageEvent | ErrorEvent | DoneEvent
