@@ -1,0 +1,165 @@
+"""Reads one chat stream: deadlines on data events, exactly one end, and the connection closed at once.
+
+HTTP 200 proves nothing on a stream: a full queue and a dead engine arrive inside it, and both end with `[DONE]`. Only
+a `finish_reason` makes an answer whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeAlias
+
+import httpx2
+import openai
+from openai.types.chat import ChatCompletionChunk
+
+from src.errors import (
+    ArchonError,
+    ConnectionBroken,
+    ErrorContext,
+    FirstByteTimeout,
+    ProtocolError,
+    ProviderError,
+    ProviderTimeout,
+    StallTimeout,
+    StreamCut,
+)
+
+from .client import Deadlines
+from .models import Outcome, StreamEnd, TextDelta, Usage
+from .sdk_errors import classify_sdk_error
+
+ChunkStream: TypeAlias = "openai.AsyncStream[ChatCompletionChunk]"
+_FAILURES = (openai.OpenAIError, httpx2.HTTPError, OSError, ValueError, TypeError, AttributeError)
+"""What the SDK raises on a refusal, a broken connection, and an answer that is not what it expects."""
+
+
+class StreamReader:
+    """One stream from its request to its end."""
+
+    def __init__(self, deadlines: Deadlines, context: ErrorContext, secrets: tuple[str, ...]) -> None:
+        self._deadlines = deadlines
+        self._context = context
+        self._secrets = secrets
+        self._stream: ChunkStream | None = None
+        self._first: ChatCompletionChunk | None = None
+        self._started = time.monotonic()
+        self._first_s: float | None = None
+        self._finish_reason: str | None = None
+        self._tokens: tuple[int | None, int | None] = (None, None)
+
+    async def open(self, create: Callable[[], Awaitable[ChunkStream]]) -> None:
+        """Send the request and wait for the first data event.
+
+        Raises:
+            ProviderError: refused, broken, silent, or the first event is an error. Nothing was delivered yet.
+        """
+        try:
+            async with asyncio.timeout(self._deadlines.first_event_s):
+                self._stream = await create()
+                self._first = await self._next_chunk()
+        except TimeoutError as late:
+            await self.close()
+            raise FirstByteTimeout(
+                f"The server took the request but sent no token within {self._deadlines.first_event_s:g} s",
+                context=self._context,
+            ) from late
+        except ArchonError:
+            await self.close()
+            raise
+        except _FAILURES as error:
+            await self.close()
+            raise self._typed(error) from error
+        if self._first is None:
+            await self.close()
+            raise StreamCut("The stream ended before its first token", context=self._context)
+
+    async def items(self) -> AsyncIterator[TextDelta | StreamEnd]:
+        """The deltas, then the end. Never raises for the server."""
+        chunk = self._first
+        while chunk is not None:
+            for delta in self._deltas(chunk):
+                yield delta
+            try:
+                chunk = await self._before_deadline()
+            except ArchonError as error:
+                yield self._end(error)
+                return
+        cut = StreamCut("The stream ended without a finish_reason, so the answer is not whole", context=self._context)
+        yield self._end(cut)
+
+    async def close(self) -> None:
+        """Close the connection; the server stops working on the answer."""
+        stream, self._stream = self._stream, None
+        if stream is not None and hasattr(stream, "close"):
+            await stream.close()
+
+    async def _before_deadline(self) -> ChatCompletionChunk | None:
+        left_s = self._deadlines.total_s - (time.monotonic() - self._started)
+        gap_s = self._deadlines.gap_s
+        try:
+            async with asyncio.timeout(min(gap_s, max(left_s, 0.0))):
+                return await self._next_chunk()
+        except TimeoutError as late:
+            if left_s <= gap_s:
+                total = f"The whole answer took longer than {self._deadlines.total_s:g} s"
+                raise ProviderTimeout(total, context=self._context) from late
+            raise StallTimeout(f"The stream fell silent for {gap_s:g} s", context=self._context) from late
+        except ArchonError:
+            raise
+        except _FAILURES as error:
+            raise self._typed(error) from error
+
+    async def _next_chunk(self) -> ChatCompletionChunk | None:
+        """The next event that carries a choice; usage is noted on the way. None at the end of the stream."""
+        if not isinstance(self._stream, openai.AsyncStream):
+            raise ProtocolError("The answer is no event stream", context=self._context)
+        async for chunk in self._stream:
+            self._note_usage(chunk)
+            if chunk.choices:
+                return chunk
+        return None
+
+    def _deltas(self, chunk: ChatCompletionChunk) -> list[TextDelta]:
+        choice = chunk.choices[0]
+        self._finish_reason = choice.finish_reason or self._finish_reason
+        delta = choice.delta
+        if delta is None:
+            return []
+        # vLLM calls it `reasoning`, DeepSeek and older servers `reasoning_content`; neither is in the SDK's type.
+        extra = delta.model_extra or {}
+        thought = extra.get("reasoning") or extra.get("reasoning_content")
+        found = [TextDelta(thought, reasoning=True)] if isinstance(thought, str) and thought else []
+        if delta.content:
+            found.append(TextDelta(delta.content))
+        if found and self._first_s is None:
+            self._first_s = time.monotonic() - self._started
+        return found
+
+    def _note_usage(self, chunk: ChatCompletionChunk) -> None:
+        if chunk.usage is not None:
+            self._tokens = (chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
+
+    def _end(self, error: ArchonError) -> StreamEnd:
+        prompt, completion = self._tokens
+        usage = Usage(prompt, completion, self._first_s, time.monotonic() - self._started)
+        if self._finish_reason is not None:
+            # Whole: what failed afterwards was only the usage or the closing of the connection.
+            return StreamEnd(Outcome.COMPLETE, self._finish_reason, usage)
+        error.with_context(elapsed_s=usage.total_s)
+        return StreamEnd(_outcome(error), None, usage, error)
+
+    def _typed(self, error: Exception) -> ArchonError:
+        if isinstance(error, (TypeError, AttributeError, ValueError)):
+            return ProtocolError("The stream holds an event that cannot be read", context=self._context)
+        return classify_sdk_error(error, self._context, secrets=self._secrets)
+
+
+def _outcome(error: ArchonError) -> Outcome:
+    if isinstance(error, ProviderTimeout):
+        return Outcome.STALLED
+    if isinstance(error, (StreamCut, ConnectionBroken)):
+        return Outcome.TRUNCATED
+    return Outcome.UPSTREAM_ERROR if isinstance(error, ProviderError) else Outcome.TRUNCATED
