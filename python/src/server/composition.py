@@ -23,6 +23,7 @@ from src.store.migrate import migrate
 from src.store.postgres import PostgresDatabase
 
 from .models import ModelInUse
+from .services.credential_service import CredentialService, credential_service
 
 _log = structlog.get_logger("archon.server.composition")
 
@@ -35,6 +36,7 @@ class Rooms:
     database: Database
     registry: Registry
     settings: SettingsService
+    credentials: CredentialService
     embedder: ModelInUse[Embedder]
     discover: ModelDiscovery
     search: SearchService
@@ -49,9 +51,13 @@ async def open_rooms(environment: Environment) -> AsyncIterator[Rooms]:
         ConfigurationError: the secret key or a provider file cannot be used.
     """
     async with _database(environment) as database:
+        rooms = _rooms(environment, database)
+        # The public seam of v1's code: one object of the process, which works on this server's database.
+        credential_service.attach(rooms.settings)
         try:
-            yield _rooms(environment, database)
+            yield rooms
         finally:
+            credential_service.detach()
             await close_pool()
 
 
@@ -60,11 +66,13 @@ def _rooms(environment: Environment, database: Database) -> Rooms:
     secrets = SecretBox.of(environment.secret_key, environment.data_dir)
     settings = SettingsService(database, secrets, environment, registry)
     embedder: ModelInUse[Embedder] = ModelInUse(settings, "embedding", build_embedder)
+    credential_service.on_change(embedder.forget)
     return Rooms(
         environment=environment,
         database=database,
         registry=registry,
         settings=settings,
+        credentials=credential_service,
         embedder=embedder,
         discover=resolve_model,
         search=SearchService(database, embedder),

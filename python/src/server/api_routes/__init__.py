@@ -1,6 +1,14 @@
 """The routes: one file per noun, each thin over a room."""
 
-from . import health, knowledge, pages, rag, session, settings
+from . import credentials, health, knowledge, pages, rag, session, settings
 
 # In this order: /api/knowledge-items/search must not be taken for an item's id.
-ROUTERS = (health.router, session.router, settings.router, rag.router, knowledge.router, pages.router)
+ROUTERS = (
+    health.router,
+    session.router,
+    settings.router,
+    credentials.router,
+    rag.router,
+    knowledge.router,
+    pages.router,
+)
