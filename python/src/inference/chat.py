@@ -10,7 +10,7 @@ from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 
 from src.errors import ErrorContext, redact_url
 
-from .chat_stream import ChunkStream, StreamReader
+from .chat_stream import StreamReader
 from .client import Deadlines, client_for
 from .control_tokens import without_control_tokens
 from .discovery import max_model_len, resolve_model
@@ -107,15 +107,14 @@ class ProviderChatModel:
 
     async def _create(
         self, model: str, turns: Sequence[ChatCompletionMessageParam], params: dict[str, object]
-    ) -> ChunkStream:
-        stream: openai.AsyncStream[ChatCompletionChunk] = await self._client.chat.completions.create(
+    ) -> openai.AsyncStream[ChatCompletionChunk]:
+        return await self._client.chat.completions.create(
             model=model,
             messages=list(turns),
             stream=True,
             stream_options={"include_usage": True},
-            **params,  # type: ignore[arg-type]
+            extra_body=params,
         )
-        return stream
 
     async def _parameters(self, model: str, options: ChatOptions) -> dict[str, object]:
         params: dict[str, object] = {}

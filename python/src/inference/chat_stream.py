@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeAlias
 
 import httpx2
 import openai
@@ -31,7 +30,6 @@ from .client import Deadlines
 from .models import Outcome, StreamEnd, TextDelta, Usage
 from .sdk_errors import classify_sdk_error
 
-ChunkStream: TypeAlias = "openai.AsyncStream[ChatCompletionChunk]"
 _FAILURES = (openai.OpenAIError, httpx2.HTTPError, OSError, ValueError, TypeError, AttributeError)
 """What the SDK raises on a refusal, a broken connection, and an answer that is not what it expects."""
 
@@ -43,14 +41,14 @@ class StreamReader:
         self._deadlines = deadlines
         self._context = context
         self._secrets = secrets
-        self._stream: ChunkStream | None = None
+        self._stream: object = None
         self._first: ChatCompletionChunk | None = None
         self._started = time.monotonic()
         self._first_s: float | None = None
         self._finish_reason: str | None = None
         self._tokens: tuple[int | None, int | None] = (None, None)
 
-    async def open(self, create: Callable[[], Awaitable[ChunkStream]]) -> None:
+    async def open(self, create: Callable[[], Awaitable[object]]) -> None:
         """Send the request and wait for the first data event.
 
         Raises:
@@ -93,7 +91,7 @@ class StreamReader:
     async def close(self) -> None:
         """Close the connection; the server stops working on the answer."""
         stream, self._stream = self._stream, None
-        if stream is not None and hasattr(stream, "close"):
+        if isinstance(stream, openai.AsyncStream):
             await stream.close()
 
     async def _before_deadline(self) -> ChatCompletionChunk | None:

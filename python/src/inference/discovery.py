@@ -15,9 +15,11 @@ from .error_body import carries_error
 from .failures import Reply, error_from_event, error_from_reply
 from .pool import http_client
 from .provider import NEEDED_CAPABILITY, ActiveProvider, Capability, Endpoint, Provider, Service
+from .retry import RetryPolicy, budget_for, with_retries
 from .transport_failures import error_from_transport
 
 CACHE_S = 30.0
+_PATIENCE = RetryPolicy(attempts=3, deadline_s=30.0)
 _ROUTE: dict[Capability, str] = {"chat": "/chat/completions", "embeddings": "/embeddings", "rerank": "/rerank"}
 
 
@@ -118,14 +120,20 @@ async def discover(provider: Provider, endpoint: Endpoint, *, fresh: bool = Fals
     kept = _CACHE.get(key)
     if kept is not None and not fresh and time.monotonic() - kept[0] < CACHE_S:
         return kept[1]
-    client = ServerClient(provider, endpoint)
-    found = Discovery(
-        version=await server_version(provider, client),
-        models=await list_models(provider, endpoint),
-        capabilities=await _capabilities(provider, endpoint, client),
-    )
+    context = ErrorContext(provider=provider.id, operation="discover", url=endpoint.base_url)
+    budget = budget_for(endpoint.base_url or provider.id)
+    found = await with_retries(lambda: _look(provider, endpoint), policy=_PATIENCE, budget=budget, context=context)
     _CACHE[key] = (time.monotonic(), found)
     return found
+
+
+async def _look(provider: Provider, endpoint: Endpoint) -> Discovery:
+    client = ServerClient(provider, endpoint)
+    return Discovery(
+        version=await server_version(provider, client),
+        models=await list_models(provider, endpoint),
+        capabilities=await capabilities_of(provider, endpoint, client),
+    )
 
 
 def forget_discoveries() -> None:
@@ -212,8 +220,11 @@ def wrong_kind(service: Service, found: Discovery, context: ErrorContext) -> End
     )
 
 
-async def _capabilities(provider: Provider, endpoint: Endpoint, client: ServerClient) -> frozenset[Capability] | None:
-    """By GET on the POST routes: 405 where the route exists, 404 where it does not; costs the model nothing."""
+async def capabilities_of(provider: Provider, endpoint: Endpoint, client: ServerClient) -> frozenset[Capability] | None:
+    """What the server can be asked for, None where it does not tell. Raises ProviderError.
+
+    By GET on the POST routes: 405 where the route exists, 404 where it does not; costs the model nothing.
+    """
     if provider.server is None or not provider.server.routes_by_get:
         return None
     base = (endpoint.base_url or "").rstrip("/")
