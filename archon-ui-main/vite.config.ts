@@ -10,7 +10,7 @@ export default defineConfig({
   resolve: { alias: { "@": fileURLToPath(new URL("./src", import.meta.url)) } },
   server: { host: "127.0.0.1", port: 5173, proxy: { "/api": server, "/health": server } },
   // No inlined assets: a strict content security policy can then forbid data: addresses.
-  build: { outDir: "dist", assetsInlineLimit: 0 },
+  build: { outDir: "dist", assetsInlineLimit: 0, chunkSizeWarningLimit: 700 },
   test: {
     environment: "jsdom",
     environmentOptions: { jsdom: { url: "http://archon.test/" } },

@@ -1,10 +1,8 @@
 import type { RouteObject } from "react-router";
 import { SessionGate } from "@/features/access";
-import { AskPage } from "@/features/ask";
 import { GuidePage, Home } from "@/features/guide";
-import { KnowledgePage, PageReader, SourcePage } from "@/features/knowledge";
+import { Opening } from "@/shared/ui/Opening";
 import { Broken, NotFound } from "./Broken";
-import { SettingsPage } from "./SettingsPage";
 import { Shell } from "./Shell";
 
 export const routes: RouteObject[] = [
@@ -15,14 +13,33 @@ export const routes: RouteObject[] = [
       </SessionGate>
     ),
     errorElement: <Broken />,
+    HydrateFallback: Opening,
     children: [
       { index: true, element: <Home /> },
       { path: "onboarding", element: <GuidePage /> },
-      { path: "ask/:id?", element: <AskPage /> },
-      { path: "knowledge", element: <KnowledgePage /> },
-      { path: "sources/:id", element: <SourcePage /> },
-      { path: "pages/:id", element: <PageReader /> },
-      { path: "settings", element: <SettingsPage /> },
+      {
+        path: "ask/:id?",
+        lazy: async () => ({ Component: (await import("@/features/ask")).AskPage }),
+      },
+      {
+        path: "knowledge",
+        lazy: async () => ({
+          Component: (await import("@/features/knowledge/components/KnowledgePage")).KnowledgePage,
+        }),
+      },
+      {
+        path: "sources/:id",
+        lazy: async () => ({
+          Component: (await import("@/features/knowledge/components/SourcePage")).SourcePage,
+        }),
+      },
+      {
+        path: "pages/:id",
+        lazy: async () => ({
+          Component: (await import("@/features/knowledge/components/PageReader")).PageReader,
+        }),
+      },
+      { path: "settings", lazy: async () => ({ Component: (await import("./SettingsPage")).SettingsPage }) },
       { path: "*", element: <NotFound /> },
     ],
   },

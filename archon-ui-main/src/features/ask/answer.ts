@@ -14,6 +14,8 @@ export interface Answer {
   /** null while it is being written. */
   outcome: Outcome | null;
   finishReason: string | null;
+  /** Why no passage was found, where none was. */
+  reason: string | null;
   /** Whether anything of it has support; null while nobody knows. */
   supported: boolean | null;
   model: string | null;
@@ -31,6 +33,7 @@ export function asked(question: string): Answer {
     error: null,
     outcome: null,
     finishReason: null,
+    reason: null,
     supported: null,
     model: null,
   };
@@ -40,8 +43,8 @@ export function asked(question: string): Answer {
 export function after(answer: Answer, event: ChatEvent): Answer {
   switch (event.name) {
     case "start": {
-      const { message_id, model, passages } = event.data;
-      return { ...answer, messageId: message_id, model: model ?? null, passages };
+      const { message_id, model, passages, reason } = event.data;
+      return { ...answer, messageId: message_id, model: model ?? null, passages, reason: reason ?? null };
     }
     case "token":
       return { ...answer, text: answer.text + event.data.text };
@@ -103,6 +106,19 @@ export function answersOf(messages: readonly Message[]): Answer[] {
   return answers;
 }
 
+/** An answer without an end after this long was interrupted by a server that died. */
+const GIVEN_UP_MS = 10 * 60_000;
+
+function outcomeOf(message: Message): Outcome | null {
+  const age = Date.now() - Date.parse(message.created_at ?? "");
+  return message.outcome ?? (age < GIVEN_UP_MS ? null : "cancelled");
+}
+
+/** Whether a stored answer is still being written. */
+export function answerIsOpen(message: Message): boolean {
+  return outcomeOf(message) === null;
+}
+
 function stored(question: string, message: Message): Answer {
   const supported = message.support.length === 0 ? null : message.support.some((one) => one.kind !== "none");
   return {
@@ -113,7 +129,7 @@ function stored(question: string, message: Message): Answer {
     citations: message.support,
     usage: message.usage ?? null,
     error: message.error ?? null,
-    outcome: message.outcome ?? "complete",
+    outcome: outcomeOf(message),
     supported,
     model: message.model ?? null,
   };

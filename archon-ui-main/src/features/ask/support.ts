@@ -106,20 +106,29 @@ function sentenceNode(sentence: Placed, children: ElementContent[]): Element {
   return node;
 }
 
+/** Code is left as it is; a sentence that ends in it has its mark behind it. */
+function sentenceOfCode(node: Element, walk: Walk): Placed | undefined {
+  const from = node.position?.start.offset ?? 0;
+  const to = node.position?.end.offset ?? 0;
+  return walk.placed.findLast((sentence) => sentence.start < to && sentence.end > from);
+}
+
+function isCode(node: Element): boolean {
+  return node.tagName === "pre" || node.tagName === "code";
+}
+
 function visit(parent: Root | Element, walk: Walk): void {
   const children: ElementContent[] = [];
   for (const child of parent.children) {
     if (child.type === "doctype") continue;
-    if (child.type === "text") {
-      children.push(...splitText(child, walk));
-    } else {
-      if (child.type === "element" && child.tagName !== "pre" && child.tagName !== "code") visit(child, walk);
-      children.push(child);
+    if (child.type === "element" && !isCode(child)) visit(child, walk);
+    const nodes = child.type === "text" ? splitText(child, walk) : [child];
+    children.push(...nodes);
+    for (const node of nodes) {
+      if (node.type !== "element") continue;
+      const sentence = isCode(node) ? sentenceOfCode(node, walk) : PLACED.get(node);
+      if (sentence) walk.ends.set(sentence, { list: children, after: node });
     }
-  }
-  for (const node of children) {
-    const sentence = node.type === "element" ? PLACED.get(node) : undefined;
-    if (sentence) walk.ends.set(sentence, { list: children, after: node });
   }
   parent.children = children;
 }

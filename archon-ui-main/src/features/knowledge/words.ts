@@ -6,6 +6,8 @@ const WORDS: Record<string, string> = {
   starting: "Starting",
   initializing: "Starting",
   queued: "Waiting for its turn",
+  running: "Running",
+  paused: "Paused",
   analyzing: "Looking at the address",
   crawling: "Reading pages",
   reading: "Reading the file",

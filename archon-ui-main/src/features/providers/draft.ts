@@ -58,14 +58,14 @@ export function chosenProvider(settings: Settings, draft: Draft, service: Servic
   return draft[settings.provider_keys[service]] ?? settings.services[service].provider;
 }
 
-/** Unsaved values of one provider, as a check wants them: blank stands for removed. */
-export function unsavedValues(provider: Provider, draft: Draft): Record<string, string> {
+/** Unsaved values of one provider, as a check wants them: null stands for removed. */
+export function unsavedValues(provider: Provider, draft: Draft): Record<string, string | null> {
   const keys = [
     ...provider.fields.map((field) => field.key),
     provider.chat_model_key,
     provider.embedding_model_key,
   ];
-  return Object.fromEntries(keys.flatMap((key) => (key && key in draft ? [[key, draft[key] ?? ""]] : [])));
+  return Object.fromEntries(keys.flatMap((key) => (key && key in draft ? [[key, draft[key] ?? null]] : [])));
 }
 
 /** Required fields of a service that have no value from anywhere. */

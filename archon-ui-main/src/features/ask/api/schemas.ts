@@ -53,6 +53,7 @@ const Start = z.object({
   provider: text,
   model: text,
   passages: z.array(Passage),
+  reason: text,
 });
 
 const Done = z.object({

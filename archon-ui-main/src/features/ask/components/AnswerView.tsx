@@ -34,6 +34,7 @@ export const AnswerView = memo(function AnswerView({ answer, last, onOpen, onRet
             <p>None of its sentences matches a stored passage. Treat it as a guess of the model.</p>
           </Notice>
         )}
+        {answer.reason && passages.length === 0 && <NothingFound reason={answer.reason} />}
         {answer.reasoning && <Reasoning text={answer.reasoning} open={writing && text === ""} />}
         {text === "" && writing ? (
           <Waiting found={passages.length} started={answer.messageId !== null} />
@@ -49,6 +50,22 @@ export const AnswerView = memo(function AnswerView({ answer, last, onOpen, onRet
     </article>
   );
 });
+
+const REASONS: Record<string, string> = {
+  empty_store: "Nothing is stored yet, so the model answers from what it learned, not from your knowledge.",
+  no_match:
+    "No stored passage fits this question, so the model answers from what it learned, not from your knowledge.",
+  other_space:
+    "What is stored was embedded with another model and cannot be searched now. Refresh the sources, or choose the earlier embedding model in Settings.",
+};
+
+function NothingFound({ reason }: { reason: string }) {
+  return (
+    <Notice tone="warn" role="status" title="No passages were found.">
+      <p>{REASONS[reason] ?? reason}</p>
+    </Notice>
+  );
+}
 
 function Waiting({ found, started }: { found: number; started: boolean }) {
   return (

@@ -53,7 +53,7 @@ function together(storedAnswers: Answer[], live: Live | null): Answer[] {
   const known = storedAnswers.find(
     (one) => one.messageId !== null && one.messageId === live.answer.messageId,
   );
-  if (known && live.answer.outcome !== null) {
+  if (known?.outcome && live.answer.outcome) {
     // What was streamed knows a little more: whether it was we who stopped it, and how it ended.
     return storedAnswers.map((one) => (one === known ? { ...known, ...merged(live.answer, known) } : one));
   }
@@ -65,6 +65,7 @@ function merged(live: Answer, known: Answer): Partial<Answer> {
   return {
     reasoning: live.reasoning,
     finishReason: live.finishReason,
+    reason: live.reason,
     supported: live.supported ?? known.supported,
   };
 }

@@ -83,6 +83,7 @@ export const RunningList = z.object({
 export const PageInfo = z.object({
   id: z.string(),
   url: z.string(),
+  title: text,
   section_title: text,
   section_order: number,
   word_count: number,
@@ -96,8 +97,8 @@ export const FullPage = PageInfo.extend({
   source_id: z.string(),
   full_content: z.string(),
   char_count: number,
+  fetched_at: text,
   updated_at: text,
-  created_at: text,
 });
 export type FullPage = z.infer<typeof FullPage>;
 

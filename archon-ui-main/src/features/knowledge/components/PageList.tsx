@@ -61,9 +61,9 @@ export function PageList({ sourceId }: { sourceId: string }) {
 }
 
 /** The page's own title, else the last part of its address. */
-export function pageTitle(page: Pick<PageInfo, "section_title" | "url">): string {
+export function pageTitle(page: Pick<PageInfo, "title" | "section_title" | "url">): string {
   const last = page.url.replace(/\/$/, "").split("/").at(-1);
-  return page.section_title || readable(last ?? "") || page.url;
+  return page.title || page.section_title || readable(last ?? "") || page.url;
 }
 
 function readable(part: string): string {

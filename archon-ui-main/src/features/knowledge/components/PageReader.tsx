@@ -64,7 +64,7 @@ function ReaderView({ read, wanted }: { read: ReaderPage; wanted: boolean }) {
             </a>
           )}
           <span>{plural(page.word_count, "word")}</span>
-          <span>read {ago(page.updated_at ?? page.created_at)}</span>
+          <span>read {ago(page.fetched_at ?? page.updated_at)}</span>
         </span>
       }
     >

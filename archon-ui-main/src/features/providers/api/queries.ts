@@ -28,8 +28,8 @@ export function useProviderStatus(id: string | null) {
 export interface Asked {
   provider: string;
   service: ServiceId;
-  /** Unsaved form values over the stored ones; blank: as if nothing were stored. */
-  values: Record<string, string>;
+  /** Unsaved form values over the stored ones; null: as if nothing were stored. */
+  values: Record<string, string | null>;
 }
 
 /** The models a server offers, asked with unsaved form values; only when `wanted`. */
