@@ -88,21 +88,22 @@ def _with_url(exc: Exception, context: ErrorContext) -> ErrorContext:
 
 def _reply(exc: openai.APIStatusError, secrets: Sequence[str]) -> Reply:
     # Stand-ins for the response are common in tests of code around a client; the class tells the status then.
-    status = exc.status_code if isinstance(exc.status_code, int) else int(getattr(type(exc), "status_code", 500))
-    if not isinstance(exc.response, httpx2.Response):
+    response: object = exc.response
+    if not isinstance(response, httpx2.Response):
+        status = int(getattr(type(exc), "status_code", 500))
         return Reply(status, {}, cast(JsonValue, exc.body) or {"error": {"message": exc.message}}, secrets)
     try:
-        body: bytes | JsonValue = exc.response.content
+        body: bytes | JsonValue = response.content
     except httpx2.ResponseNotRead:
         body = cast(JsonValue, exc.body)
-    headers = {name.lower(): value for name, value in exc.response.headers.items()}
-    return Reply(status, headers, body, secrets)
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Reply(exc.status_code, headers, body, secrets)
 
 
 def _connection(exc: openai.APIConnectionError, context: ErrorContext) -> ArchonError:
+    if isinstance(exc.__cause__, ArchonError):
+        return exc.__cause__  # we refused to send it
     for cause in causes_of(exc):
-        if isinstance(cause, ArchonError):
-            return cause  # we refused to send it
         if isinstance(cause, (httpx2.RequestError, httpx2.InvalidURL)):
             return error_from_transport(cause, context)
     if isinstance(exc, openai.APITimeoutError):
