@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeAlias
 
 import httpx2
 import openai
@@ -30,6 +31,7 @@ from .client import Deadlines
 from .models import Outcome, StreamEnd, TextDelta, Usage
 from .sdk_errors import classify_sdk_error
 
+ChunkStream: TypeAlias = "openai.AsyncStream[ChatCompletionChunk]"
 _FAILURES = (openai.OpenAIError, httpx2.HTTPError, OSError, ValueError, TypeError, AttributeError)
 """What the SDK raises on a refusal, a broken connection, and an answer that is not what it expects."""
 
@@ -41,7 +43,7 @@ class StreamReader:
         self._deadlines = deadlines
         self._context = context
         self._secrets = secrets
-        self._stream: object = None
+        self._stream: ChunkStream | None = None
         self._first: ChatCompletionChunk | None = None
         self._started = time.monotonic()
         self._first_s: float | None = None
@@ -56,23 +58,20 @@ class StreamReader:
         """
         try:
             async with asyncio.timeout(self._deadlines.first_event_s):
-                self._stream = await create()
+                self._stream = self._as_stream(await create())
                 self._first = await self._next_chunk()
+            if self._first is None:
+                raise StreamCut("The stream ended before its first token", context=self._context)
         except TimeoutError as late:
-            await self.close()
-            raise FirstByteTimeout(
-                f"The server took the request but sent no token within {self._deadlines.first_event_s:g} s",
-                context=self._context,
-            ) from late
+            silence = f"The server took the request but sent no token within {self._deadlines.first_event_s:g} s"
+            raise FirstByteTimeout(silence, context=self._context) from late
         except ArchonError:
-            await self.close()
             raise
         except _FAILURES as error:
-            await self.close()
             raise self._typed(error) from error
-        if self._first is None:
-            await self.close()
-            raise StreamCut("The stream ended before its first token", context=self._context)
+        finally:
+            if self._first is None:
+                await self.close()
 
     async def items(self) -> AsyncIterator[TextDelta | StreamEnd]:
         """The deltas, then the end. Never raises for the server."""
@@ -91,8 +90,13 @@ class StreamReader:
     async def close(self) -> None:
         """Close the connection; the server stops working on the answer."""
         stream, self._stream = self._stream, None
-        if isinstance(stream, openai.AsyncStream):
+        if stream is not None:
             await stream.close()
+
+    def _as_stream(self, answer: object) -> ChunkStream:
+        if not isinstance(answer, openai.AsyncStream):
+            raise ProtocolError("The answer is no event stream", context=self._context)
+        return answer
 
     async def _before_deadline(self) -> ChatCompletionChunk | None:
         left_s = self._deadlines.total_s - (time.monotonic() - self._started)
@@ -112,8 +116,8 @@ class StreamReader:
 
     async def _next_chunk(self) -> ChatCompletionChunk | None:
         """The next event that carries a choice; usage is noted on the way. None at the end of the stream."""
-        if not isinstance(self._stream, openai.AsyncStream):
-            raise ProtocolError("The answer is no event stream", context=self._context)
+        if self._stream is None:
+            return None
         async for chunk in self._stream:
             self._note_usage(chunk)
             if chunk.choices:

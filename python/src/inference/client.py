@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from typing import TypedDict
 
 import httpx2
 import openai
 
-from src.errors import ConfigurationError, ErrorContext
+from src.errors import ConfigurationError, ErrorContext, redact_url
 
 from .pool import CONNECT_S, server_pool
 from .provider import ActiveProvider, Endpoint
@@ -26,6 +28,62 @@ class Deadlines:
     total_s: float = 900.0
 
 
+class ClientArguments(TypedDict):
+    """What the SDK's constructor is given for a server of one's own."""
+
+    base_url: str
+    api_key: str
+    max_retries: int
+    timeout: httpx2.Timeout
+    http_client: httpx2.AsyncClient
+
+
+def client_arguments(endpoint: Endpoint, *, deadlines: Deadlines | None = None) -> ClientArguments:
+    """The constructor's arguments for a server of one's own, for callers that make the client themselves.
+
+    Raises:
+        ConfigurationError: the endpoint has no base URL; nothing was sent.
+    """
+    if not (endpoint.base_url or "").strip():
+        raise ConfigurationError("No server address is set", context=ErrorContext(operation="connect"))
+    limits = deadlines or Deadlines()
+    timeout = httpx2.Timeout(limits.first_event_s, connect=limits.connect_s)
+    return ClientArguments(
+        base_url=str(endpoint.base_url),
+        api_key=endpoint.api_key or NO_KEY,
+        max_retries=0,
+        timeout=timeout,
+        http_client=httpx2.AsyncClient(
+            transport=server_pool(), timeout=timeout, trust_env=False, event_hooks={"request": [require_model]}
+        ),
+    )
+
+
+def private(client: openai.AsyncOpenAI) -> openai.AsyncOpenAI:
+    """`client` without what the SDK read from the environment: these two are OpenAI's and nobody else's business."""
+    client.organization = None
+    client.project = None
+    return client
+
+
+async def require_model(request: httpx2.Request) -> None:
+    """Refuse a request of the OpenAI kind that names no model: vLLM would answer it with whatever it serves.
+
+    Raises:
+        ConfigurationError: nothing was sent.
+    """
+    if request.method != "POST" or not request.headers.get("content-type", "").startswith("application/json"):
+        return
+    body = json.loads(request.content)
+    model = body.get("model") if isinstance(body, dict) else None
+    if not isinstance(model, str) or not model.strip():
+        raise ConfigurationError(
+            "The request names no model, so it was not sent",
+            next_step="Choose a model in Settings.",
+            context=ErrorContext(operation="choose model", url=redact_url(str(request.url))),
+        )
+
+
 def make_client(endpoint: Endpoint, *, deadlines: Deadlines | None = None) -> openai.AsyncOpenAI:
     """A client for a server of one's own: no retries of the SDK, explicit time-outs, the shared connections.
 
@@ -34,21 +92,7 @@ def make_client(endpoint: Endpoint, *, deadlines: Deadlines | None = None) -> op
     Raises:
         ConfigurationError: the endpoint has no base URL; nothing was sent.
     """
-    if not endpoint.base_url:
-        raise ConfigurationError("No server address is set", context=ErrorContext(operation="connect"))
-    limits = deadlines or Deadlines()
-    timeout = httpx2.Timeout(limits.first_event_s, connect=limits.connect_s)
-    client = openai.AsyncOpenAI(
-        base_url=endpoint.base_url,
-        api_key=endpoint.api_key or NO_KEY,
-        max_retries=0,
-        timeout=timeout,
-        http_client=httpx2.AsyncClient(transport=server_pool(), timeout=timeout, trust_env=False),
-    )
-    # The SDK reads these two from the environment; they are OpenAI's and nobody else's business.
-    client.organization = None
-    client.project = None
-    return client
+    return private(openai.AsyncOpenAI(**client_arguments(endpoint, deadlines=deadlines)))
 
 
 def make_v1_client(endpoint: Endpoint) -> openai.AsyncOpenAI:

@@ -88,7 +88,7 @@ def _with_url(exc: Exception, context: ErrorContext) -> ErrorContext:
 
 def _reply(exc: openai.APIStatusError, secrets: Sequence[str]) -> Reply:
     # Stand-ins for the response are common in tests of code around a client; the class tells the status then.
-    response: object = exc.response
+    response = cast(object, exc.response)
     if not isinstance(response, httpx2.Response):
         status = int(getattr(type(exc), "status_code", 500))
         return Reply(status, {}, cast(JsonValue, exc.body) or {"error": {"message": exc.message}}, secrets)
