@@ -111,11 +111,17 @@ create or replace function archon_settings_delete(keys text[]) returns integer l
   select archon_settings_save('[]'::jsonb, keys)
 $$;
 
--- The sealed text of one secret whose row in `archon_settings` is already there.
-create or replace function archon_secrets_put(key text, sealed text) returns void language sql as $$
+-- The sealed text of one secret whose row in `archon_settings` is already there; null clears it, v1's too.
+create or replace function archon_secrets_put(key text, sealed text) returns void language plpgsql as $$
+begin
+  if archon_secrets_put.sealed is null then
+    delete from archon_secrets t where t.key = archon_secrets_put.key;
+    update archon_settings s set encrypted_value = null where s.key = archon_secrets_put.key;
+    return;
+  end if;
   insert into archon_secrets as t (key, sealed) values (archon_secrets_put.key, archon_secrets_put.sealed)
-  on conflict (key) do update set sealed = excluded.sealed
-$$;
+  on conflict on constraint archon_secrets_pkey do update set sealed = excluded.sealed;
+end $$;
 
 -- Another key for all secrets at once. `entries`: [{key, was, sealed}]; refused as a whole when a secret was
 -- changed, added or removed since they were read, because what is missed here could never be opened again.
