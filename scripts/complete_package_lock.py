@@ -1,7 +1,7 @@
 """Give package-lock.json the platform packages that the machine which wrote it could not see.
 
 npm leaves an optional package out of the lock where its registry did not have it, and `npm ci` then refuses the
-lock on every machine. Run after `npm install`; it changes nothing in a lock that is whole.
+lock on every machine. Run after `npm install` (or `make generate`); it changes nothing in a lock that is whole.
 """
 
 from __future__ import annotations
@@ -19,15 +19,21 @@ Entry = dict[str, object]
 
 
 def main() -> int:
-    """Complete the lock; says what was added."""
-    lock = json.loads(LOCK.read_text())
+    """Complete the lock."""
+    LOCK.write_text(completed())
+    return 0
+
+
+def completed() -> str:
+    """The text of the lock with what it lacks."""
+    text = LOCK.read_text()
+    lock = json.loads(text)
     packages: dict[str, Entry] = lock["packages"]
     added = missing(packages)
-    if added:
-        lock["packages"] = dict(sorted((packages | added).items()))
-        LOCK.write_text(json.dumps(lock, indent=2, ensure_ascii=False) + "\n")
-    sys.stdout.write(f"{len(added)} platform packages added to {LOCK.name}\n")
-    return 0
+    if not added:
+        return text
+    lock["packages"] = dict(sorted((packages | added).items()))
+    return json.dumps(lock, indent=2, ensure_ascii=False) + "\n"
 
 
 def missing(packages: dict[str, Entry]) -> dict[str, Entry]:

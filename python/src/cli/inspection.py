@@ -10,6 +10,7 @@ from src.config import load_environment
 
 from .diagnosis import diagnose, is_broken
 from .local_vllm.roles import ROLES
+from .lock import is_held
 from .output import JsonOption, print_json, print_table
 from .stack import SERVER, Stack
 from .steps import Steps
@@ -27,8 +28,14 @@ def status(as_json: JsonOption = False) -> None:
     for role in ROLES:
         state = stack.models.state(role)
         off = reason is not None and state.state == "stopped"
+        busy = state.state == "stopped" and is_held(stack.processes.run_dir)
         rows.append(
-            _row(f"local {role.what}", "off" if off else state.state, reason if off else state.address, state.memory_mb)
+            _row(
+                f"local {role.what}",
+                "off" if off else "preparing" if busy else state.state,
+                reason if off else state.address,
+                state.memory_mb,
+            )
         )
     if as_json:
         print_json({"running": healthy, "address": stack.address, "programs": rows})

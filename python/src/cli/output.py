@@ -15,7 +15,16 @@ from rich.table import Table
 from src.errors import ArchonError, JsonValue
 
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON value instead of text.")]
-_COLOURS = {"ok": "green", "ready": "green", "runs": "green", "warming": "yellow", "warning": "yellow", "off": "dim"}
+_COLOURS = {
+    "ok": "green",
+    "ready": "green",
+    "runs": "green",
+    "warming": "yellow",
+    "preparing": "yellow",
+    "starting": "yellow",
+    "warning": "yellow",
+    "off": "dim",
+}
 
 
 def print_json(value: Mapping[str, object]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import signal
 import sys
 import threading
@@ -18,6 +16,7 @@ from src.config import REPOSITORY, load_environment
 
 from .access_token import with_token
 from .local_vllm.roles import ROLES
+from .lock import only_one
 from .output import JsonOption, print_json
 from .stack import SERVER, Stack, as_step_failure
 from .steps import StepFailed, Steps, run_steps
@@ -48,7 +47,10 @@ def down(as_json: JsonOption = False) -> None:
     def work() -> None:
         with as_step_failure():
             stack = Stack(load_environment(), steps)
-        with _only_one(stack), steps.step("Stopping", announce="vLLM finishes what it is answering") as step:
+        with (
+            only_one(stack.processes.run_dir, interrupt=True),
+            steps.step("Stopping", announce="vLLM finishes what it is answering") as step,
+        ):
             stopped = stack.stop()
             step.note = ", ".join(stopped) or "nothing was running"
         if as_json:
@@ -63,7 +65,7 @@ def _up(*, attached: bool, wait: bool) -> None:
         environment, made_token = with_token(load_environment(), REPOSITORY / ".env")
     stack = Stack(environment, steps)
     failure: StepFailed | None = None
-    with _only_one(stack):
+    with only_one(stack.processes.run_dir):
         ran_before = stack.running()
         try:
             stack.start_database()
@@ -154,25 +156,6 @@ def _uninterrupted() -> Iterator[None]:
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def _only_one(stack: Stack) -> Iterator[None]:
-    """One `up` or `down` at a time for a data folder; a second waits."""
-    folder = stack.processes.run_dir
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise StepFailed(
-            f"The data folder {folder.parent} cannot be written: {error.strerror}.",
-            next_step="Correct its owner, or choose another one with ARCHON_DATA_DIR.",
-        ) from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -91,9 +91,9 @@ class LocalVllmServers:
         self._warm_up(role, running, deadline - time.monotonic())
 
     def wait_all(self, roles: Sequence[Role] = ROLES) -> None:
-        """`wait` for all of them at once."""
-        with ThreadPoolExecutor(len(roles)) as threads:
-            list(threads.map(self.wait, roles))
+        """`wait` for each. They warm up beside each other anyhow, and without threads Ctrl-C ends the waiting."""
+        for role in roles:
+            self.wait(role)
 
     def stop_all(self) -> list[str]:
         """Stop what runs, both at once; returns their names."""

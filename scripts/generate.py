@@ -1,0 +1,75 @@
+"""Files that are derived from the code. `generate.py` writes them, `generate.py --check` says which are stale."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from complete_package_lock import LOCK, completed
+
+from src.inference.provider import Provider, SettingField
+from src.inference.registry import load_registry
+from src.settings.catalog import PROVIDER_KEYS, SERVICES, Catalog
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+ENVIRONMENT_HEAD = REPOSITORY / "scripts" / "env.head.txt"
+
+
+def main() -> int:
+    """Write or check every derived file; 1 when one is stale."""
+    check = "--check" in sys.argv[1:]
+    stale = []
+    for path, make in DERIVED.items():
+        text = make()
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        stale.append(path.relative_to(REPOSITORY).as_posix())
+        if not check:
+            path.write_text(text, encoding="utf-8")
+    if not stale:
+        print("Derived files are up to date.")
+        return 0
+    print(f"Stale: {', '.join(stale)}. Run `make generate`." if check else f"Written: {', '.join(stale)}")
+    return 1 if check else 0
+
+
+def environment_example() -> str:
+    """`.env.example`: what concerns Archon itself, then one block for each provider."""
+    registry = load_registry()
+    catalog = Catalog.of(registry)
+    parts = [ENVIRONMENT_HEAD.read_text(encoding="utf-8").rstrip("\n")]
+    parts.append("# ---- Providers: defaults that Settings override " + "-" * 40)
+    parts += [_variable(catalog.fields[PROVIDER_KEYS[service]]) for service in SERVICES]
+    seen: set[str] = set()
+    for provider in registry.all():
+        block = _provider(provider, seen)
+        if block:
+            parts.append(block)
+    return "\n\n".join(parts) + "\n"
+
+
+def _provider(provider: Provider, seen: set[str]) -> str:
+    fields = [field for field in provider.fields if field.key not in seen]
+    seen.update(field.key for field in fields)
+    title = f"# {provider.label}: {provider.docs_url}"
+    return "\n".join([title, *map(_variable, fields)]) if fields else ""
+
+
+def _variable(field: SettingField) -> str:
+    words = " ".join(part for part in (f"{field.label}.", field.help) if part)
+    if field.kind == "choice":
+        words += f" One of: {', '.join(field.choices)}."
+    comment = textwrap.fill(words, 116, initial_indent="# ", subsequent_indent="# ")
+    return f"{comment}\n# {field.key}={field.default or field.placeholder}"
+
+
+DERIVED: Mapping[Path, Callable[[], str]] = {
+    REPOSITORY / ".env.example": environment_example,
+    **({LOCK: completed} if LOCK.exists() else {}),
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
