@@ -34,7 +34,7 @@ export function Shell() {
     <div className="flex min-h-dvh flex-col pb-[3.75rem] sm:pb-0">
       <a
         href="#main"
-        className="fixed left-3 top-3 z-50 -translate-y-20 rounded-lg bg-accent px-4 py-2 font-semibold text-accent-ink focus:translate-y-0"
+        className="sr-only rounded-lg bg-accent px-4 py-2 font-semibold text-accent-ink focus:not-sr-only focus:fixed focus:left-3 focus:top-3 focus:z-50 focus:px-4 focus:py-2"
       >
         Skip to the content
       </a>

@@ -25,7 +25,7 @@ export const AnswerView = memo(function AnswerView({ answer, last, onOpen, onRet
       aria-label={`Answer to: ${question}`}
       className={last ? undefined : "border-b border-line pb-10"}
     >
-      <h2 className="whitespace-pre-wrap font-serif text-[1.375rem] font-semibold leading-snug sm:text-2xl">
+      <h2 className="whitespace-pre-wrap font-serif [text-wrap:pretty] text-[1.375rem] font-semibold leading-snug sm:text-2xl">
         {question}
       </h2>
       <div className="mt-4 space-y-4" aria-busy={writing} aria-live="polite">

@@ -46,7 +46,7 @@ export function ConversationList({ current, onChosen }: ConversationListProps) {
               aria-current={one.id === current ? "page" : undefined}
               className="min-w-0 flex-1 rounded-lg px-3 py-2"
             >
-              <span className="block truncate text-[0.9375rem]">{one.title || "Untitled"}</span>
+              <span className="line-clamp-2 text-[0.9375rem] leading-snug">{one.title || "Untitled"}</span>
               <span className="block text-[0.8125rem] text-soft">
                 {ago(one.updated_at ?? one.created_at)}
               </span>

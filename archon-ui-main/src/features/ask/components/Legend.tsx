@@ -3,10 +3,10 @@ import type { SupportKind } from "../api/schemas";
 import type { Placed } from "../support";
 import { Chip } from "./Chip";
 
-const WORDS: Record<SupportKind, string> = {
-  cited: "cited",
-  similar: "with a similar passage, not cited by the model",
-  none: "no support found",
+const WORDS: Record<SupportKind, (sentences: string) => string> = {
+  cited: (sentences) => `${sentences} cited`,
+  similar: (sentences) => `${sentences} with a similar passage, not cited by the model`,
+  none: (sentences) => `no support found for ${sentences}`,
 };
 
 /** How many sentences of each kind, with the sign they bear. */
@@ -27,7 +27,7 @@ export function Legend({ placed }: { placed: readonly Placed[] }) {
               <span aria-hidden>
                 <Chip kind={kind} number={sentences[0]?.numbers[0] ?? 0} />
               </span>
-              {plural(sentences.length, "sentence")} {WORDS[kind]}
+              {WORDS[kind](plural(sentences.length, "sentence"))}
             </li>
           ),
       )}

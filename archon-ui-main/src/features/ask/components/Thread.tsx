@@ -5,6 +5,7 @@ import { Button } from "@/shared/ui/Button";
 import { ErrorNote } from "@/shared/ui/ErrorNote";
 import { Notice } from "@/shared/ui/Notice";
 import { Skeleton } from "@/shared/ui/Skeleton";
+import { useFollow } from "../hooks/useFollow";
 import { useThread } from "../hooks/useThread";
 import { type Live, liveAnswer } from "../live";
 import { AnswerView } from "./AnswerView";
@@ -24,6 +25,7 @@ export function Thread({ conversationId, onOpen }: ThreadProps) {
   const { data: settings } = useSettings();
   const problem = settings?.services.llm.problem ?? settings?.services.embedding.problem;
   const loading = conversationId !== null && conversation.isPending && answers.length === 0;
+  useFollow(writing ? answers.length : 0, answers.at(-1)?.text.length ?? 0);
   const send = (message: string) => ask(message, sourceIds);
   return (
     <>

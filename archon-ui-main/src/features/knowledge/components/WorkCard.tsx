@@ -1,4 +1,5 @@
 import { CircleAlert, CircleCheck, CircleSlash, LoaderCircle, Square, X } from "lucide-react";
+import { ApiError } from "@/shared/api/errors";
 import { shortUrl } from "@/shared/lib/format";
 import { Button, IconButton } from "@/shared/ui/Button";
 import { ErrorNote } from "@/shared/ui/ErrorNote";
@@ -17,6 +18,8 @@ export function WorkCard({ item }: { item: WorkItem }) {
   const stop = useStop();
   const ended = progress ? isFinal(progress) : Boolean(error);
   const name = shortUrl(item.label);
+  // The shell says so above every page, and asks again.
+  const away = error instanceof ApiError && error.isUnreachable;
   return (
     <li className="card p-4 sm:p-5">
       <div className="flex items-start gap-3">
@@ -45,7 +48,7 @@ export function WorkCard({ item }: { item: WorkItem }) {
       {stop.error && !ended && (
         <ErrorNote error={stop.error} title="It could not be stopped." className="mt-3" />
       )}
-      {error && !(progress && isFinal(progress)) && (
+      {error && !away && !(progress && isFinal(progress)) && (
         <ErrorNote
           error={error}
           title="Its progress cannot be followed."

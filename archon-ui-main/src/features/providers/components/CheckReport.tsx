@@ -32,23 +32,25 @@ export function CheckReport({ result, providerLabel, stale, onApply, onAgain }: 
           The values were changed since this check.
         </Notice>
       )}
-      {result.ok ? (
-        <Notice tone="good" role="status" title={`${providerLabel} works.`}>
-          <Facts result={result} />
-        </Notice>
-      ) : (
-        <ErrorNote
-          error={
-            result.error ?? localError("check_failed", "The check failed.", "Look at the findings below.")
-          }
-          title={`${providerLabel} cannot be used like this.`}
-        />
-      )}
-      <ol aria-label="Findings" className="space-y-3">
-        {result.findings.map((finding) => (
-          <FindingRow key={`${finding.step} ${finding.message}`} finding={finding} onApply={onApply} />
-        ))}
-      </ol>
+      <div className={stale ? "space-y-4 opacity-60" : "space-y-4"}>
+        {result.ok ? (
+          <Notice tone="good" role="status" title={`${providerLabel} works.`}>
+            <Facts result={result} />
+          </Notice>
+        ) : (
+          <ErrorNote
+            error={
+              result.error ?? localError("check_failed", "The check failed.", "Look at the findings below.")
+            }
+            title={`${providerLabel} cannot be used like this.`}
+          />
+        )}
+        <ol aria-label="Findings" className="space-y-3">
+          {result.findings.map((finding) => (
+            <FindingRow key={`${finding.step} ${finding.message}`} finding={finding} onApply={onApply} />
+          ))}
+        </ol>
+      </div>
     </div>
   );
 }

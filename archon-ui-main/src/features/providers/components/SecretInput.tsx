@@ -36,7 +36,7 @@ export function SecretInput({ field, form, ids }: SecretInputProps) {
     );
   }
   if (isSet && typeof draft !== "string" && !replacing) {
-    const source = saved.source === "database" ? "saved here, encrypted" : "from the environment";
+    const source = saved.source === "database" ? "saved here" : "from the environment";
     return (
       <Row text={`Set, ${source}`}>
         <Button
