@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import httpx2
 import openai
 from openai.types.chat import ChatCompletionChunk
+from openai.types.chat.chat_completion_chunk import ChoiceDelta
 
 from src.errors import (
     ArchonError,
@@ -127,7 +128,7 @@ class StreamReader:
     def _deltas(self, chunk: ChatCompletionChunk) -> list[TextDelta]:
         choice = chunk.choices[0]
         self._finish_reason = choice.finish_reason or self._finish_reason
-        delta = choice.delta
+        delta = cast("ChoiceDelta | None", choice.delta)
         if delta is None:
             return []
         # vLLM calls it `reasoning`, DeepSeek and older servers `reasoning_content`; neither is in the SDK's type.

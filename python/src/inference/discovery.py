@@ -206,15 +206,17 @@ async def max_model_len(active: ActiveProvider, model: str) -> int | None:
     return served.max_model_len if served else None
 
 
-def wrong_kind(service: Service, found: Discovery, context: ErrorContext) -> EndpointNotFound | None:
+def wrong_kind(
+    service: Service, present: frozenset[Capability] | None, context: ErrorContext
+) -> EndpointNotFound | None:
     """The error for a server of the other kind; None where it serves `service` or does not tell."""
     needed = NEEDED_CAPABILITY[service]
-    if found.capabilities is None or needed in found.capabilities:
+    if present is None or needed in present:
         return None
     does = {"chat": "generates text", "embeddings": "embeds texts", "rerank": "reranks"}
-    present = " and ".join(does[one] for one in ("chat", "embeddings") if one in found.capabilities) or "does neither"
+    work = " and ".join(does[one] for one in ("chat", "embeddings") if one in present) or "does neither"
     return EndpointNotFound(
-        f"This server {present}; it has no route for {needed}",
+        f"This server {work}; it has no route for {needed}",
         next_step="Enter the address of a server of the right kind, or start one: vLLM serves one kind per server.",
         context=context,
     )

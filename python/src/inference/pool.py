@@ -32,7 +32,7 @@ class ServerPool(httpx2.AsyncBaseTransport):
         limits = httpx2.Limits(
             max_connections=MAX_CONNECTIONS, max_keepalive_connections=64, keepalive_expiry=KEEP_IDLE_S
         )
-        self._inner = httpx2.AsyncHTTPTransport(verify=_tls_context(), limits=limits)
+        self._inner = httpx2.AsyncHTTPTransport(verify=tls_context(), limits=limits)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send; follow a redirect with the same method and body while it stays at the same scheme, host and port."""
@@ -92,7 +92,7 @@ def http_client(*, timeout_s: float = 10.0, cloud: bool = False) -> httpx2.Async
     """A client for plain requests. `cloud`: over the proxies of the environment and a pool of its own."""
     timeout = httpx2.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s))
     if cloud:
-        return httpx2.AsyncClient(timeout=timeout, verify=_tls_context())
+        return httpx2.AsyncClient(timeout=timeout, verify=tls_context())
     return httpx2.AsyncClient(timeout=timeout, transport=server_pool(), trust_env=False)
 
 
@@ -104,7 +104,7 @@ async def close_pool() -> None:
 
 
 @cache
-def _tls_context() -> ssl.SSLContext:
+def tls_context() -> ssl.SSLContext:
     """Made once: reading the authorities takes tens of milliseconds. Honours SSL_CERT_FILE and SSL_CERT_DIR."""
     return httpx2.create_ssl_context()
 

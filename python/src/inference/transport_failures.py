@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -68,11 +68,11 @@ def error_from_transport(exc: Exception, context: ErrorContext) -> ArchonError:
         )
     for cause in causes:
         if isinstance(cause, ssl.SSLError):
-            return _tls(cause, where, context)
+            return tls_error(cause, where, context)
         if isinstance(cause, socket.gaierror):
             return DnsFailure(f"The host name of {where} cannot be resolved", context=context)
     if isinstance(exc, httpx2.ConnectError):
-        return _no_connection(causes, where, context)
+        return connection_error(causes, where, context)
     if isinstance(exc, AnswerTooLarge):
         return ProtocolError(f"{where} answered more than is taken from a model server", context=context)
     if isinstance(exc, (httpx2.DecodingError, httpx2.TooManyRedirects)):
@@ -119,7 +119,8 @@ def _timeout(exc: httpx2.TimeoutException, where: str, context: ErrorContext) ->
     return ProviderTimeout(f"The request could not be handed to {where} in time", context=context)
 
 
-def _no_connection(causes: list[BaseException], where: str, context: ErrorContext) -> ArchonError:
+def connection_error(causes: Sequence[BaseException], where: str, context: ErrorContext) -> ArchonError:
+    """The error for a connection that was not made, by the operating system's codes among `causes`."""
     codes = {cause.errno for cause in causes if isinstance(cause, OSError)}
     step = container_step(context.url)
     if errno.ECONNREFUSED in codes or any(isinstance(cause, ConnectionRefusedError) for cause in causes):
@@ -135,7 +136,8 @@ def _no_connection(causes: list[BaseException], where: str, context: ErrorContex
     return ProviderUnavailable(f"No connection to {where}", next_step=step, context=context)
 
 
-def _tls(cause: ssl.SSLError, where: str, context: ErrorContext) -> ArchonError:
+def tls_error(cause: ssl.SSLError, where: str, context: ErrorContext) -> ArchonError:
+    """The error for a failed TLS handshake: expired, unknown authority, wrong name, or no TLS at all."""
     text = str(cause).lower()
     reasons = {
         "has expired": ("its certificate has expired", "Renew the certificate of the server."),

@@ -1,0 +1,226 @@
+"""The diagnosis of a connection: walks it step by step and stops at the first step that is the reason.
+
+For a server of one's own: settings → name → connection → TLS → HTTP → what server it is → key → kind → models →
+context length → one token or one vector, and what more it can do. For the others an honest short check: address and
+key by the list of models, then one token or one vector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+
+from src.errors import ArchonError, ConfigurationError, ErrorContext, JsonValue, redact_url
+
+from .address import Address, parse_address
+from .check_report import CheckReport, Finding, Fix, Step
+from .check_use import use_chat, use_embedding
+from .connect import reach
+from .discovery import ServedModel, ServerClient, capabilities_of, list_models, server_version, wrong_kind
+from .fixes import Fixer
+from .provider import ActiveProvider, Endpoint, Provider, Service, Values, secret_field, url_field
+
+
+@dataclass
+class Walk:
+    """What is known so far on the way; `findings` grows, `report` is made of it at the end."""
+
+    provider: Provider
+    service: Service
+    values: Values
+    endpoint: Endpoint
+    address: Address | None = None
+    server: str | None = None
+    models: tuple[ServedModel, ...] = ()
+    model: str | None = None
+    max_model_len: int | None = None
+    dimensions: int | None = None
+    latency_ms: int | None = None
+    findings: list[Finding] = field(default_factory=list)
+
+    def note(self, step: Step, message: str, **more: str | Fix | None) -> None:
+        """A step went well."""
+        self.findings.append(Finding(step, True, message, **more))  # type: ignore[arg-type]
+
+    @property
+    def active(self) -> ActiveProvider:
+        """What a client needs, with the model found so far."""
+        return ActiveProvider(
+            provider=self.provider,
+            service=self.service,
+            endpoint=self.endpoint,
+            model=self.model,
+            values=self.values,
+        )
+
+
+async def check(provider: Provider, service: Service, values: Values) -> CheckReport:
+    """Really ask the server, with `values` as they stand in the form. Never raises for a failing connection."""
+    filled = {key: value for key, value in values.items() if str(value).strip()}
+    walk = Walk(provider, service, filled, Endpoint(base_url=None, api_key=None))
+    error: ArchonError | None = None
+    for step, action in _plan(provider):
+        try:
+            await action(walk)
+        except ArchonError as failure:
+            error = failure.with_context(provider=provider.id, field=_field_of(walk, step))
+            fix = await Fixer(walk.active, walk.address, walk.models).for_failure(step, failure)
+            finding = Finding(step, False, failure.message, failure.context.upstream_message, failure.next_step, fix)
+            walk.findings.append(finding)
+            break
+    return _report(walk, error)
+
+
+async def offered_models(provider: Provider, service: Service, values: Values) -> tuple[ServedModel, ...]:
+    """The models that can be chosen.
+
+    Raises:
+        ConfigurationError, ProviderError: the server cannot be asked.
+    """
+    filled = {key: value for key, value in values.items() if str(value).strip()}
+    return await list_models(provider, provider.endpoint(filled, service))
+
+
+async def provider_status(provider: Provider, values: Values) -> dict[str, JsonValue]:
+    """v1's status: `{ok, reason, provider}` with `no_key`, `connected` or `connection_failed`. Never raises."""
+    try:
+        endpoint = provider.endpoint(values, "llm")
+    except ConfigurationError:
+        return {"ok": False, "reason": "no_key", "provider": provider.id}
+    try:
+        await list_models(provider, endpoint)
+    except ArchonError:
+        return {"ok": False, "reason": "connection_failed", "provider": provider.id}
+    return {"ok": True, "reason": "connected", "provider": provider.id}
+
+
+def _plan(provider: Provider) -> tuple[tuple[Step, Callable[[Walk], Awaitable[None]]], ...]:
+    if provider.server is None:
+        return (("settings", _settings), ("models", _cloud_models), ("chat", _use))
+    return (
+        ("settings", _settings),
+        ("connect", _reach),
+        ("server", _server),
+        ("models", _own_models),
+        ("kind", _kind),
+        ("context", _choose),
+        ("chat", _use),
+    )
+
+
+async def _settings(walk: Walk) -> None:
+    walk.endpoint = walk.provider.endpoint(walk.values, walk.service)
+    base = walk.endpoint.base_url
+    if walk.provider.server is None or base is None:
+        walk.note("settings", "All settings that are needed are filled.")
+        return
+    field = url_field(walk.provider, walk.service, walk.values)
+    walk.address = parse_address(base, field.key if field else None)
+    entered = walk.values.get(field.key, "").strip() if field else ""
+    fix = None
+    if field is not None and entered and entered.rstrip("/") not in {walk.address.root, walk.address.v1}:
+        fix = Fix(f"Write it as {walk.address.root}", {field.key: walk.address.root})
+    walk.note("settings", f"The address means {redact_url(base)}.", fix=fix)
+
+
+async def _reach(walk: Walk) -> None:
+    if walk.address is None:
+        return
+    context = ErrorContext(provider=walk.provider.id, operation="check", url=walk.endpoint.base_url)
+    for step, message in await reach(walk.address, context):
+        walk.note(step, message)
+
+
+async def _server(walk: Walk) -> None:
+    facts = walk.provider.server
+    client = ServerClient(walk.provider, walk.endpoint)
+    version = await server_version(walk.provider, client)
+    name = facts.name if facts else walk.provider.label
+    walk.server = f"{name} {version}" if version else None
+    if facts is not None and facts.version_path and version is None:
+        walk.note(
+            "server",
+            f"The server does not say that it is {name}; it may stand behind a proxy, or be another kind.",
+            next_step=f"If it is not {name}, choose its own provider.",
+        )
+        return
+    walk.note("server", f"{walk.server or name} answers.")
+
+
+async def _own_models(walk: Walk) -> None:
+    walk.models = await list_models(walk.provider, walk.endpoint)
+    key = secret_field(walk.provider)
+    if key is not None and walk.endpoint.api_key:
+        walk.note("key", "The server accepts the API key, or wants none.")
+    names = ", ".join(model.name for model in walk.models[:8]) or "no model"
+    walk.note("models", f"Serves {names}.")
+
+
+async def _kind(walk: Walk) -> None:
+    client = ServerClient(walk.provider, walk.endpoint)
+    present = await capabilities_of(walk.provider, walk.endpoint, client)
+    context = ErrorContext(provider=walk.provider.id, operation="check", url=walk.endpoint.base_url)
+    error = wrong_kind(walk.service, present, context)
+    if error is not None:
+        raise error
+    if present is not None:
+        walk.note("kind", "The server has the routes that are needed.")
+
+
+async def _choose(walk: Walk) -> None:
+    key = walk.provider.model_key(walk.service)
+    chosen = walk.values.get(key, "").strip() if key else ""
+    default = walk.provider.default_chat_model if walk.service == "llm" else walk.provider.default_embedding_model
+    chosen = chosen or (default or "" if walk.provider.keeps_v1_wire else "")
+    if not chosen and len(walk.models) == 1:
+        chosen = walk.models[0].name
+        walk.note("models", f"No model is chosen, so the one served model is used: {chosen}.")
+    if not chosen:
+        names = ", ".join(model.name for model in walk.models[:12]) or "none"
+        raise ConfigurationError(
+            f"No model is chosen, and the server serves {len(walk.models)}: {names}",
+            next_step="Choose one of them.",
+            context=ErrorContext(field=key),
+        )
+    walk.model = chosen
+    served = next((one for one in walk.models if one.name == chosen), None)
+    walk.max_model_len = served.max_model_len if served else None
+    if walk.max_model_len:
+        walk.note("context", f"The context holds {walk.max_model_len} tokens.")
+
+
+async def _cloud_models(walk: Walk) -> None:
+    walk.models = await list_models(walk.provider, walk.endpoint)
+    walk.note("models", f"The key is accepted; {len(walk.models)} models are offered.")
+    await _choose(walk)
+
+
+async def _use(walk: Walk) -> None:
+    used = await (use_embedding if walk.service == "embedding" else use_chat)(walk.active)
+    walk.latency_ms = used.latency_ms
+    walk.dimensions = used.dimensions
+    walk.findings += used.findings
+
+
+def _field_of(walk: Walk, step: Step) -> str | None:
+    if step in {"context", "models", "chat"} and walk.endpoint.base_url:
+        return walk.provider.model_key(walk.service) if step == "context" else None
+    field = url_field(walk.provider, walk.service, walk.values)
+    return field.key if field else None
+
+
+def _report(walk: Walk, error: ArchonError | None) -> CheckReport:
+    base = walk.endpoint.base_url
+    report = CheckReport(
+        provider=walk.provider.id,
+        service=walk.service,
+        base_url=redact_url(base) if base else None,
+        latency_ms=walk.latency_ms,
+        server=walk.server,
+        model=walk.model,
+        max_model_len=walk.max_model_len,
+        dimensions=walk.dimensions,
+        models=walk.models,
+        findings=tuple(walk.findings),
+    )
+    return replace(report, error=error)

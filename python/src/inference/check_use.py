@@ -1,0 +1,109 @@
+"""The last step of a check: really use the model, once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from src.errors import ArchonError, JsonValue, ProtocolError, UnsupportedFeature
+
+from .chat import ProviderChatModel
+from .check_report import Finding
+from .client import Deadlines
+from .discovery import ServerClient
+from .embed import ProviderEmbedder
+from .models import ChatMessage, ChatOptions, StreamEnd
+from .pacing import Pacing
+from .provider import ActiveProvider
+from .retry import NO_RETRIES
+
+_PATIENCE = Deadlines(first_event_s=60.0, gap_s=30.0, total_s=90.0)
+_TOOL: JsonValue = {
+    "type": "function",
+    "function": {
+        "name": "look_up",
+        "description": "Looks a word up.",
+        "parameters": {"type": "object", "properties": {}},
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What using the model once showed."""
+
+    latency_ms: int
+    findings: tuple[Finding, ...]
+    dimensions: int | None = None
+
+
+async def use_chat(active: ActiveProvider) -> Used:
+    """One streamed token, and whether tools are enabled. Raises ConfigurationError or ProviderError."""
+    model = ProviderChatModel(active, deadlines=_PATIENCE, policy=NO_RETRIES)
+    started = time.monotonic()
+    try:
+        end = await _one_token(model)
+    finally:
+        await model.aclose()
+    if end is None or end.error is not None:
+        raise (end.error if end and end.error else ProtocolError("The stream had no end"))
+    latency_ms = round((time.monotonic() - started) * 1000)
+    found = [Finding("chat", True, f"The model answered a streamed question in {latency_ms} ms.")]
+    if active.provider.server is not None and not active.provider.keeps_v1_wire:
+        found.append(await _tools(active))
+    return Used(latency_ms, tuple(found))
+
+
+async def use_embedding(active: ActiveProvider) -> Used:
+    """One vector, its size, and whether the size can be chosen. Raises ConfigurationError or ProviderError."""
+    embedder = ProviderEmbedder(active, deadlines=_PATIENCE, pacing=Pacing())
+    started = time.monotonic()
+    try:
+        identity = await embedder.identity()
+    finally:
+        await embedder.aclose()
+    latency_ms = round((time.monotonic() - started) * 1000)
+    found = [Finding("embedding", True, f"A vector has {identity.dimensions} values; it took {latency_ms} ms.")]
+    if not identity.normalised:
+        found.append(Finding("embedding", True, "The vectors are not of length 1; they are compared by cosine."))
+    if active.provider.server is not None and not active.provider.keeps_v1_wire:
+        found.append(await _matryoshka(active, identity.dimensions))
+    return Used(latency_ms, tuple(found), identity.dimensions)
+
+
+async def _one_token(model: ProviderChatModel) -> StreamEnd | None:
+    end: StreamEnd | None = None
+    async for item in model.stream([ChatMessage("user", "Hi")], ChatOptions(max_tokens=1)):
+        if isinstance(item, StreamEnd):
+            end = item
+    return end
+
+
+async def _tools(active: ActiveProvider) -> Finding:
+    turns: Sequence[JsonValue] = [{"role": "user", "content": "Hi"}]
+    body: JsonValue = {"model": active.model, "messages": list(turns), "max_tokens": 1, "tools": [_TOOL]}
+    try:
+        await _post(active, "/chat/completions", body)
+    except UnsupportedFeature as error:
+        return Finding("tools", True, "Tool calling is switched off on this server.", next_step=error.next_step)
+    except ArchonError as error:
+        return Finding("tools", True, "Whether tools work could not be found out.", detail=error.message)
+    return Finding("tools", True, "Tool calling is enabled.")
+
+
+async def _matryoshka(active: ActiveProvider, dimensions: int) -> Finding:
+    body: JsonValue = {"model": active.model, "input": ["word"], "dimensions": max(1, dimensions // 2)}
+    try:
+        await _post(active, "/embeddings", body)
+    except UnsupportedFeature:
+        return Finding("embedding", True, "The vector size is fixed (no Matryoshka), so `dimensions` is never sent.")
+    except ArchonError as error:
+        return Finding("embedding", True, "Whether the vector size can be chosen is unknown.", detail=error.message)
+    return Finding("embedding", True, "The model can give shorter vectors (Matryoshka); the full size is used.")
+
+
+async def _post(active: ActiveProvider, route: str, body: JsonValue) -> JsonValue:
+    endpoint = replace(active.endpoint, base_url=(active.endpoint.base_url or "").rstrip("/"))
+    client = ServerClient(active.provider, endpoint, timeout_s=_PATIENCE.first_event_s)
+    return await client.post(f"{endpoint.base_url}{route}", body, "check", active.model)

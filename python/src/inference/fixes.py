@@ -1,0 +1,97 @@
+"""What would mend a failed check with one click: an address or a model's name that was tried and found to work."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from src.errors import (
+    ArchonError,
+    ConfigurationError,
+    ConnectionBroken,
+    ConnectionRefused,
+    ConnectTimeout,
+    EndpointNotFound,
+    ModelNotFound,
+    ProtocolError,
+    ProviderUnavailable,
+    TlsFailure,
+)
+
+from .address import Address
+from .check_report import Fix, Step
+from .connect import listens
+from .discovery import ServedModel, ServerClient, capabilities_of, server_version
+from .provider import NEEDED_CAPABILITY, ActiveProvider, url_field
+
+_HOST_OF_CONTAINER = "host.docker.internal"
+
+
+class Fixer:
+    """Looks for a fix; every address it offers was asked and serves what is needed."""
+
+    def __init__(self, active: ActiveProvider, address: Address | None, models: Sequence[ServedModel]) -> None:
+        self._active = active
+        self._address = address
+        self._models = models
+
+    async def for_failure(self, step: Step, error: ArchonError) -> Fix | None:
+        """A fix for `error`, or None. Never raises."""
+        if isinstance(error, ModelNotFound) or (step == "context" and isinstance(error, ConfigurationError)):
+            return self._model()
+        if self._address is None or self._active.provider.server is None:
+            return None
+        if isinstance(error, TlsFailure):
+            return await self._first_good([self._address.with_scheme("http")])
+        if isinstance(error, (ConnectionBroken, ProtocolError)) and self._address.scheme == "http":
+            return await self._first_good([self._address.with_scheme("https")])
+        if isinstance(error, (ConnectionRefused, ConnectTimeout, ProviderUnavailable, EndpointNotFound)):
+            return await self._first_good(self._nearby())
+        return None
+
+    def _model(self) -> Fix | None:
+        key = self._active.provider.model_key(self._active.service)
+        names = [model.name for model in self._models]
+        if not names or key is None:
+            return None
+        close = difflib.get_close_matches(self._active.model or "", names, n=1, cutoff=0.5)
+        best = (close or names)[0]
+        return Fix(f"Use {best}", {key: best})
+
+    def _nearby(self) -> Iterable[Address]:
+        here = self._address
+        server = self._active.provider.server
+        if here is None or server is None:
+            return
+        for port in dict.fromkeys((here.port + 1, here.port - 1, *server.neighbour_ports)):
+            if 0 < port < 65536 and port != here.port:
+                yield here.with_port(port)
+        if here.is_loopback:
+            yield here.with_host(_HOST_OF_CONTAINER)
+
+    async def _first_good(self, candidates: Iterable[Address]) -> Fix | None:
+        tried = list(candidates)
+        open_ports = await asyncio.gather(*(listens(one) for one in tried))
+        for candidate, is_open in zip(tried, open_ports, strict=True):
+            if is_open and await self._serves(candidate):
+                return self._address_fix(candidate)
+        return None
+
+    async def _serves(self, candidate: Address) -> bool:
+        """Whether the right kind of server answers there. The key is not sent to an address nobody entered."""
+        provider = self._active.provider
+        endpoint = replace(self._active.endpoint, base_url=candidate.v1, api_key=None)
+        client = ServerClient(provider, endpoint, timeout_s=2.0)
+        try:
+            if provider.server and provider.server.version_path and not await server_version(provider, client):
+                return False
+            present = await capabilities_of(provider, endpoint, client)
+        except ArchonError:
+            return False
+        return present is None or NEEDED_CAPABILITY[self._active.service] in present
+
+    def _address_fix(self, address: Address) -> Fix | None:
+        field = url_field(self._active.provider, self._active.service)
+        return Fix(f"Use {address.root}", {field.key: address.root}) if field else None
