@@ -256,7 +256,7 @@ returns table (chunk_id bigint, page text, content text, embedding vector) langu
   order by c.id
 $$;
 
-create or replace function archon_floor_save(space integer, similarity_floor real, size integer)
+create or replace function archon_floor_save(space integer, similarity_floor double precision, size integer)
 returns void language sql as $$
   update archon_embedding_spaces s
   set similarity_floor = archon_floor_save.similarity_floor, similarity_floor_size = archon_floor_save.size

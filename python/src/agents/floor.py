@@ -3,8 +3,8 @@
 Models differ: one gives unrelated texts a cosine of 0.1, another 0.7. So the floor is measured: it is the 95th
 percentile of the cosine between sentences and passages that have nothing to do with each other, taken from
 different pages of the store. A store of a few pages has no such pairs, its pages being about one thing; then its
-texts are paired with texts of our own on other subjects, and the floor lies halfway from their 95th percentile to
-the median of sentences and the passages that they come from.
+texts are paired with texts of our own on other subjects, and the floor lies a third of the way from their 95th
+percentile to the median of sentences and the passages that they come from.
 """
 
 from __future__ import annotations
@@ -120,12 +120,12 @@ def measure(sample: Sequence[StoredPassage], own: Sequence[PlacedSentence], fore
 
 
 def _between(passages: Sequence[Vector], sentences: Sequence[Vector], foreign: Sequence[Vector]) -> float:
-    """Halfway from the 95th percentile of what is foreign to the median of what belongs together."""
+    """A third of the way from the 95th percentile of what is foreign to the median of what belongs together."""
     unrelated = [_dot(one, other) for one in foreign for other in (*passages, *sentences)]
     unrelated += [_dot(one, other) for one, other in combinations(foreign, 2)]
     base = percentile(unrelated, _PERCENTILE)
     related = [max(_dot(sentence, passage) for passage in passages) for sentence in sentences if passages]
-    return (base + max(base, median(related))) / 2 if related else base
+    return base + max(0.0, median(related) - base) / 3 if related else base
 
 
 def _unit(vector: Vector) -> Vector:
