@@ -9,10 +9,13 @@ from dataclasses import dataclass
 
 import structlog
 
+from src.agents.answer import AnswerService
+from src.agents.conversations import ConversationService
 from src.config import REPOSITORY, Environment
+from src.inference.chat import build_chat_model
 from src.inference.discovery import resolve_model
 from src.inference.embed import build_embedder
-from src.inference.models import Embedder
+from src.inference.models import ChatModel, Embedder
 from src.inference.pool import close_pool
 from src.inference.registry import Registry, load_registry
 from src.search.query import SearchService
@@ -40,6 +43,8 @@ class Rooms:
     embedder: ModelInUse[Embedder]
     discover: ModelDiscovery
     search: SearchService
+    answers: AnswerService
+    conversations: ConversationService
 
 
 @asynccontextmanager
@@ -66,7 +71,10 @@ def _rooms(environment: Environment, database: Database) -> Rooms:
     secrets = SecretBox.of(environment.secret_key, environment.data_dir)
     settings = SettingsService(database, secrets, environment, registry)
     embedder: ModelInUse[Embedder] = ModelInUse(settings, "embedding", build_embedder)
+    chat_model: ModelInUse[ChatModel] = ModelInUse(settings, "llm", build_chat_model)
+    search = SearchService(database, embedder)
     credential_service.on_change(embedder.forget)
+    credential_service.on_change(chat_model.forget)
     return Rooms(
         environment=environment,
         database=database,
@@ -75,7 +83,9 @@ def _rooms(environment: Environment, database: Database) -> Rooms:
         credentials=credential_service,
         embedder=embedder,
         discover=resolve_model,
-        search=SearchService(database, embedder),
+        search=search,
+        answers=AnswerService(database, search, chat_model, embedder),
+        conversations=ConversationService(database),
     )
 
 

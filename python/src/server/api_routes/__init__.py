@@ -1,6 +1,6 @@
 """The routes: one file per noun, each thin over a room."""
 
-from . import credentials, health, knowledge, pages, rag, session, settings
+from . import chat, credentials, health, knowledge, pages, rag, session, settings
 
 # In this order: /api/knowledge-items/search must not be taken for an item's id.
 ROUTERS = (
@@ -11,4 +11,5 @@ ROUTERS = (
     rag.router,
     knowledge.router,
     pages.router,
+    chat.router,
 )
