@@ -171,9 +171,13 @@ def _model_server(stack: Stack, number: int) -> Part:
 def _providers(stack: Stack) -> list[Part]:
     with ServerClient(stack.address, stack.environment.token) as server:
         try:
-            services = server.get("/api/settings").get("services")
+            settings = server.get("/api/settings")
         except CallFailed as failure:
             return [Part("providers", "broken", detail=str(failure), next_step=failure.next_step or None)]
+        services, first_run = settings.get("services"), settings.get("first_run")
+        if isinstance(first_run, dict) and not first_run.get("provider_chosen"):
+            step = f"Open {stack.address} and choose one in Settings."
+            return [Part("providers", "warning", detail="None is chosen yet.", next_step=step)]
         chosen = services.items() if isinstance(services, dict) else ()
         return [_provider(server, name, state) for name, state in chosen if isinstance(state, dict)]
 
@@ -181,9 +185,6 @@ def _providers(stack: Stack) -> list[Part]:
 def _provider(server: ServerClient, service: str, state: JsonObject) -> Part:
     name = f"provider for {service}"
     provider = state.get("provider")
-    if not provider:
-        step = "Choose one in Settings."
-        return Part(name, "warning", detail="None is chosen yet.", next_step=step)
     try:
         result = server.post(f"/api/providers/{provider}/check", {"service": service, "values": {}})
     except CallFailed as failure:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+from .ports import is_free
 from .steps import StepFailed
 
 _SAME_START_S = 3.0
@@ -141,7 +142,8 @@ class Processes:
             wait_until(lambda: running.leader is None, within_s)
         for process in running.members():
             _signal(process, signal.SIGKILL)
-        wait_until(lambda: not running.members(), 10.0)
+        # A killed process holds its sockets until the last of its threads is gone.
+        wait_until(lambda: not running.members() and is_free(running.port), 10.0)
         self._file(name).unlink(missing_ok=True)
         return True
 
@@ -180,10 +182,10 @@ def wait_until(condition: Callable[[], bool], within_s: float) -> bool:
     return True
 
 
-def fingerprint_of(folder: Path, *values: str) -> str:
-    """A digest that changes when a Python file below `folder` or one of `values` changes."""
+def fingerprint_of(*values: str, code: Path | None = None) -> str:
+    """A digest that changes when one of `values` or a Python file below `code` changes."""
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*.py")):
+    for path in sorted(code.rglob("*.py")) if code else ():
         status = path.stat()
         digest.update(f"{path}:{status.st_mtime_ns}:{status.st_size}\n".encode())
     digest.update("\0".join(values).encode())

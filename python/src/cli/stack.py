@@ -181,7 +181,7 @@ class Stack:
             environment=values,
             port=self.environment.server_port,
             stop_within_s=SERVER_STOP_WITHIN_S,
-            fingerprint=fingerprint_of(REPOSITORY / "python" / "src", *named),
+            fingerprint=fingerprint_of(*named, code=REPOSITORY / "python" / "src"),
         )
 
     def _server_values(self) -> Mapping[str, str]:

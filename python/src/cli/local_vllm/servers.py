@@ -23,6 +23,9 @@ START_WITHIN_S = 600.0
 """A slow disk or a busy machine: reading torch alone may take a minute."""
 STOP_WITHIN_S = 35.0
 """vLLM finishes running requests for up to `--shutdown-timeout` seconds."""
+STOP_LOADING_WITHIN_S = 3.0
+_GLANCE_S = 10.0
+"""How long a look at the state may take."""
 _SETTINGS = {
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
@@ -67,7 +70,7 @@ class LocalVllmServers:
         running = self._processes.find(role.program)
         if running and running.leader and running.fingerprint == program.fingerprint:
             return False
-        self._processes.stop(role.program, within_s=STOP_WITHIN_S)
+        self._stop(role)
         require_free(program.port, host="127.0.0.1", variable=role.port_variable, what=role.what)
         self._mark(role).unlink(missing_ok=True)
         self._processes.start(program, cwd=self._processes.run_dir)
@@ -98,7 +101,7 @@ class LocalVllmServers:
     def stop_all(self) -> list[str]:
         """Stop what runs, both at once; returns their names."""
         with ThreadPoolExecutor(len(ROLES)) as threads:
-            stopped = list(threads.map(lambda role: self._processes.stop(role.program, within_s=STOP_WITHIN_S), ROLES))
+            stopped = list(threads.map(self._stop, ROLES))
         return [role.what for role, ran in zip(ROLES, stopped, strict=True) if ran]
 
     def state(self, role: Role) -> ServerState:
@@ -110,8 +113,13 @@ class LocalVllmServers:
         address = f"http://127.0.0.1:{running.port}"
         if running.leader is None:
             return ServerState(role, "failed", address, None, running.memory_mb())
-        warm = self._mark(role).exists() and self._is_healthy(role)
+        warm = self._is_healthy(role) and self._try_warm_up(role, _GLANCE_S) == ""
         return ServerState(role, "ready" if warm else "warming", address, running.pid, running.memory_mb())
+
+    def _stop(self, role: Role) -> bool:
+        # While it still loads its model it answers nobody, and does not listen to signals either.
+        patience_s = STOP_WITHIN_S if self._is_healthy(role) else STOP_LOADING_WITHIN_S
+        return self._processes.stop(role.program, within_s=patience_s)
 
     def _program(self, role: Role) -> Program:
         command = (
@@ -131,7 +139,7 @@ class LocalVllmServers:
             environment=bare_environment(self._environment.values) | settings,
             port=self._port(role),
             stop_within_s=STOP_WITHIN_S,
-            fingerprint=fingerprint_of(Path(__file__).parent, *command, *settings.values()),
+            fingerprint=fingerprint_of(*command, *settings.values()),
         )
 
     def _port(self, role: Role) -> int:
@@ -147,23 +155,29 @@ class LocalVllmServers:
             return False
 
     def _warm_up(self, role: Role, running: Running, within_s: float) -> None:
-        if self._mark(role).exists():
-            return
-        try:
-            answer = httpx.post(
-                self.address(role) + role.warm_up_path, content=role.body(), timeout=max(within_s, 10.0),
-                headers={"Content-Type": "application/json"}, trust_env=False,
-            )  # fmt: skip
-            problem = "" if answer.is_success else f"answered {answer.status_code}: {answer.text[:300]}"
-        except httpx.HTTPError as error:
-            problem = f"did not answer: {type(error).__name__}"
+        problem = self._try_warm_up(role, max(within_s, 10.0))
         if problem:
             raise StepFailed(
                 f"{role.what} started, but its first request {problem}.",
                 next_step=f"Read {self._processes.log(role.program)}; then run `make up` again.",
                 tail=self._processes.tail(running.name),
             )
+
+    def _try_warm_up(self, role: Role, within_s: float) -> str:
+        """'' once it has answered a request; what went wrong otherwise."""
+        if self._mark(role).exists():
+            return ""
+        try:
+            answer = httpx.post(
+                self.address(role) + role.warm_up_path, content=role.body(), timeout=within_s,
+                headers={"Content-Type": "application/json"}, trust_env=False,
+            )  # fmt: skip
+        except httpx.HTTPError as error:
+            return f"was not answered: {type(error).__name__}"
+        if not answer.is_success:
+            return f"was answered with {answer.status_code}: {answer.text[:300]}"
         self._mark(role).write_text("")
+        return ""
 
 
 def _cores() -> list[int]:
