@@ -16,6 +16,8 @@ from .provider import ActiveProvider, Endpoint
 
 NO_KEY = "none"
 """What stands where a key belongs when the server wants none: the SDK insists on one, vLLM ignores it."""
+NO_MODEL = "choose model"
+"""The operation in the error for a request that names no model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ async def require_model(request: httpx2.Request) -> None:
         raise ConfigurationError(
             "The request names no model, so it was not sent",
             next_step="Choose a model in Settings.",
-            context=ErrorContext(operation="choose model", url=redact_url(str(request.url))),
+            context=ErrorContext(operation=NO_MODEL, url=redact_url(str(request.url))),
         )
 
 
