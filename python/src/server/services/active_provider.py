@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import structlog
 
-from src.config import Environment
+from src.config import Environment, load_environment
 from src.errors import ArchonError, ConfigurationError
 from src.inference.discovery import resolve_model
 from src.inference.provider import ActiveProvider, Endpoint, Provider, Service, secret_field, url_field
@@ -51,6 +51,17 @@ def snapshot_of(environment: Environment, *settings: Mapping[str, object]) -> Sn
         if text is not None:
             stored[key] = Stored(text)
     return resolve(catalog, stored, environment)
+
+
+def v1_embedding_model() -> str:
+    """The model name that v1 used when it could not find out which one is meant."""
+    name = next((one.default_embedding_model for one in registry().all() if "embedding" in one.default_for), None)
+    return name or ""
+
+
+def named_in_environment(service: Service) -> Provider | None:
+    """The provider that the environment names for `service`."""
+    return find(load_environment().get(PROVIDER_KEYS[service]))
 
 
 def chosen(snapshot: Snapshot, service: Service) -> Provider:
