@@ -1,0 +1,217 @@
+"""Chunks by structure: sections whole where they fit, small neighbours together, long ones cut with some overlap."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from .blocks import Block, Section, sections_of
+from .document import Budget, Chunk
+from .tokens import estimate
+
+VERSION = 1
+"""Part of every content hash: pages are cut anew when the way of cutting changes."""
+
+TARGET_TOKENS = 400
+"""Longer chunks answer worse and fill a small model's context, however much the embedding model would take."""
+
+_SMALL = 0.3
+"""A chunk below this share of the room is put together with its neighbour."""
+_OVERLAP = 0.12
+_CONTEXT = 0.2
+_PARTS = re.compile(r".*?(?:[.!?]\s+|[。！？]|\n|$)", re.S)
+_WORDS = re.compile(r"\S+\s*|\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A passage in the making; `above` are the headings that it stands under and does not show itself."""
+
+    text: str
+    cost: int
+    path: tuple[str, ...]
+    above: tuple[str, ...]
+
+
+def chunks_of(markdown: str, budget: Budget, *, title: str = "", page_number: int | None = None) -> list[Chunk]:
+    """The chunks of a document in their order; none is estimated above the budget, none is blank."""
+    room = max(int(min(budget.max_tokens, TARGET_TOKENS * budget.ratio) / budget.ratio), 8)
+    pieces = _merged(_pieces(sections_of(markdown), room), room)
+    return [_chunk(piece, room, title, page_number) for piece in pieces if piece.text.strip()]
+
+
+def _chunk(piece: _Piece, room: int, title: str, page_number: int | None) -> Chunk:
+    context = _context(piece, room, title)
+    cost = piece.cost + (estimate(context) if context else 0)
+    return Chunk(piece.text, piece.path, context, cost, page_number)
+
+
+def _context(piece: _Piece, room: int, title: str) -> str:
+    """The headings above the passage, the nearest ones where not all fit; the title where there are none."""
+    path = piece.above or ((title,) if title and not piece.path else ())
+    left = min(int(room * _CONTEXT), room - piece.cost)
+    kept: list[str] = []
+    for heading in reversed(path):
+        left -= estimate(heading) + 1
+        if left < 0:
+            break
+        kept.insert(0, heading)
+    return " > ".join(kept)
+
+
+def _pieces(sections: Iterable[Section], room: int) -> Iterator[_Piece]:
+    for section in sections:
+        # Room is left for the headings that go before the passage.
+        space = room - min(int(room * _CONTEXT), sum(estimate(heading) + 1 for heading in section.path))
+        above = section.path[:-1]
+        for text, cost in _packed(section.blocks, space):
+            yield _Piece(text, cost, section.path, above)
+            above = section.path
+
+
+def _packed(blocks: Iterable[Block], space: int) -> Iterator[tuple[str, int]]:
+    """Blocks of a section joined as long as they fit."""
+    gathered: list[str] = []
+    total = 0
+    for block in blocks:
+        for text in _parts(block, space):
+            cost = estimate(text)
+            if gathered and total + cost > space:
+                yield "\n\n".join(gathered), total
+                gathered, total = [], 0
+            gathered.append(text)
+            total += cost
+    if gathered:
+        yield "\n\n".join(gathered), total
+
+
+def _parts(block: Block, space: int) -> list[str]:
+    """A block as text, cut where it does not fit."""
+    whole = _fenced(block, block.text) if block.kind == "code" else block.text
+    if estimate(whole) <= space:
+        return [whole]
+    if block.kind == "code":
+        inner = max(space - estimate(_fenced(block, "")), 4)
+        return [_fenced(block, part) for part in _by_lines(block.text, inner)]
+    if block.kind == "table":
+        return _rows(block.text, space)
+    return _cut(block.text, space)
+
+
+def _fenced(block: Block, code: str) -> str:
+    marks = block.info[: len(block.info) - len(block.info.lstrip(block.info[0]))]
+    return f"{block.info}\n{code}\n{marks}"
+
+
+def _by_lines(text: str, space: int) -> list[str]:
+    """Cut between lines, nothing repeated; only a line that is too long by itself is cut inside."""
+    parts: list[str] = []
+    gathered: list[str] = []
+    total = 0
+    for line in text.split("\n"):
+        for bit in _cut(line, space, overlap=False) if estimate(line) > space else [line]:
+            cost = estimate(bit)
+            if gathered and total + cost > space:
+                parts.append("\n".join(gathered))
+                gathered, total = [], 0
+            gathered.append(bit)
+            total += cost
+    return [*parts, "\n".join(gathered)] if gathered else parts
+
+
+def _rows(text: str, space: int) -> list[str]:
+    """A table cut between rows, each part under the table's head."""
+    lines = text.split("\n")
+    has_head = len(lines) > 2 and set(lines[1]) <= set("|-: ")
+    head, rows = ("\n".join(lines[:2]), lines[2:]) if has_head else ("", lines)
+    inner = space - estimate(head)
+    if inner < space // 2:
+        return _cut(text, space)
+    return [f"{head}\n{part}" if head else part for part in _by_lines("\n".join(rows), inner)]
+
+
+def _cut(text: str, space: int, *, overlap: bool = True) -> list[str]:
+    """Text cut at the ends of sentences, else of words, else anywhere; each part begins with the end of the last."""
+    units = [unit for part in _PARTS.findall(text) if part for unit in _units(part, space)]
+    spare = int(space * _OVERLAP) if overlap else 0
+    parts: list[str] = []
+    gathered: list[tuple[str, int]] = []
+    total = fresh = 0
+    for unit in units:
+        cost = estimate(unit)
+        if fresh and total + cost > space:
+            parts.append("".join(bit for bit, _ in gathered))
+            gathered = _tail(gathered, min(spare, space - cost))
+            total, fresh = sum(c for _, c in gathered), 0
+        gathered.append((unit, cost))
+        total, fresh = total + cost, fresh + 1
+    if fresh:
+        parts.append("".join(bit for bit, _ in gathered))
+    return [part.strip() if overlap else part for part in parts]
+
+
+def _tail(gathered: list[tuple[str, int]], spare: int) -> list[tuple[str, int]]:
+    kept: list[tuple[str, int]] = []
+    for unit, cost in reversed(gathered):
+        spare -= cost
+        if spare < 0:
+            break
+        kept.insert(0, (unit, cost))
+    return kept
+
+
+def _units(part: str, space: int) -> Iterator[str]:
+    """A sentence whole where it fits half the space, else its words, and of a monstrous word its slices."""
+    if estimate(part) <= space // 2:
+        yield part
+        return
+    for word in _WORDS.findall(part):
+        yield from _slices(word, space // 2)
+
+
+def _slices(word: str, space: int) -> Iterator[str]:
+    cost = estimate(word)
+    if cost <= space:
+        yield word
+        return
+    # Dense signs stand beside cheap ones: a slice that is still too long is cut again.
+    step = max(len(word) * space // cost, 1)
+    for start in range(0, len(word), step):
+        piece = word[start : start + step]
+        if len(piece) > 1 and estimate(piece) > space:
+            yield from _slices(piece, space)
+        else:
+            yield piece
+
+
+def _merged(pieces: Iterable[_Piece], room: int) -> Iterator[_Piece]:
+    """Small pieces put together with the one that follows, where both fit."""
+    held: _Piece | None = None
+    for piece in pieces:
+        if held is None:
+            held = piece
+        elif _belong(held, piece, room):
+            text = f"{held.text}\n\n{piece.text}"
+            held = _Piece(text, held.cost + piece.cost, _common(held.path, piece.path), held.above)
+        else:
+            yield held
+            held = piece
+    if held is not None:
+        yield held
+
+
+def _belong(held: _Piece, piece: _Piece, room: int) -> bool:
+    reserve = int(room * _CONTEXT)
+    is_small = min(held.cost, piece.cost) <= room * _SMALL
+    return is_small and held.cost + piece.cost <= room - reserve
+
+
+def _common(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
+    """The headings that both stand under; all of the longer path where one contains the other."""
+    if second[: len(first)] == first:
+        return second
+    shared = 0
+    while shared < min(len(first), len(second)) and first[shared] == second[shared]:
+        shared += 1
+    return first[: max(shared, 1)]

@@ -1,0 +1,74 @@
+"""The values that pass between the reader and the pipeline: what was asked, what was read."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Kind: TypeAlias = Literal["html", "markdown", "text", "pdf"]
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\ufeff\ufffe\uffff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How long a chunk may be in tokens, with all that is embedded along; `ratio` is tokens per estimated token."""
+
+    max_tokens: int
+    ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRequest:
+    """A body to be read. `label` is the text of the link that led to it, or the file's name."""
+
+    kind: Kind
+    url: str
+    charset: str | None
+    label: str
+    budget: Budget
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link to another page, resolved, with its text."""
+
+    url: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A passage. `estimated_tokens` is of all that is embedded (`embedded_text`), before the budget's ratio."""
+
+    text: str
+    heading_path: tuple[str, ...]
+    context: str
+    estimated_tokens: int
+    page_number: int | None
+
+    @property
+    def embedded_text(self) -> str:
+        """The passage with the headings that it stands under."""
+        return f"{self.context}\n\n{self.text}" if self.context else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What was read from one page or file. `content_hash` also covers how it was cut."""
+
+    title: str
+    language: str | None
+    markdown: str
+    word_count: int
+    content_hash: str
+    links: tuple[Link, ...]
+    chunks: tuple[Chunk, ...]
+
+
+def clean(text: str) -> str:
+    """`text` without what neither Postgres nor a tokenizer takes: NUL, control signs, lone surrogates."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _SURROGATE.sub("�", _CONTROL.sub("", text))

@@ -1,0 +1,134 @@
+"""HTML to the Markdown of its main content, its title, its language and its links."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from html_to_markdown import ConversionError, ConversionOptions, convert
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from src.errors import DocumentUnreadable
+
+from .addresses import joined
+from .document import Link
+
+_NOISE = (
+    "script,style,noscript,template,iframe,svg,button,nav,aside,form,"
+    "[role=navigation],[role=search],[role=contentinfo],[hidden],"
+    ".headerlink,.sphinxsidebar,.related,.footer,.navheader,.navfooter,.breadcrumbs,.skip-link,.edit-this-page"
+)
+_MAIN = ("main", "[role=main]", "article", "#content", "div.body", "div.document")
+_FRAME = "body > header, body > footer, main > footer, article > footer"
+_LEAST_SHARE = 0.2
+"""A main part with less than this share of the page's text is not the main part."""
+_LANGUAGE = re.compile(r"(?:^|\s)(?:language|lang|highlight|highlight-source)-([A-Za-z0-9+#_-]+)")
+_NOT_A_LANGUAGE = frozenset({"default", "none", "text", "notranslate", "plaintext", "wrapper"})
+_BASE = ConversionOptions(extract_metadata=False, compact_tables=True)
+MAX_LINKS = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class HtmlParts:
+    """What a page consists of. `language` is the code that the page claims, such as `en`."""
+
+    title: str
+    language: str | None
+    markdown: str
+    links: tuple[Link, ...]
+
+
+def read_html(html: str, url: str) -> HtmlParts:
+    """The parts of a page.
+
+    Raises:
+        DocumentUnreadable: it has no text, or shows its text only with JavaScript.
+    """
+    tree = LexborHTMLParser(html)
+    title, language = _title(tree), _attribute(tree, "html", "lang")
+    links = _links(tree, url)
+    needs_script = bool(tree.css_first("script"))
+    for node in tree.css(_NOISE):
+        node.decompose()
+    main = _main(tree)
+    markdown = _markdown(main) if main is not None else ""
+    if not markdown.strip():
+        raise _no_text(needs_script)
+    heading = main.css_first("h1") if main is not None else None
+    fallback = heading.text(strip=True) if heading is not None else ""
+    return HtmlParts(title or fallback, language, markdown, links)
+
+
+def _no_text(needs_script: bool) -> DocumentUnreadable:
+    if needs_script:
+        return DocumentUnreadable(
+            "The page has no text without JavaScript.",
+            next_step="Look for a plain version (llms.txt, a sitemap, a PDF), or save the page and upload the file.",
+        )
+    return DocumentUnreadable("The page has no text.", next_step="Leave it out.")
+
+
+def _title(tree: LexborHTMLParser) -> str:
+    node = tree.css_first("head > title") or tree.css_first("title")
+    return " ".join(node.text().split())[:500] if node is not None else ""
+
+
+def _attribute(tree: LexborHTMLParser, selector: str, name: str) -> str | None:
+    node = tree.css_first(selector)
+    return (node.attributes.get(name) or None) if node is not None else None
+
+
+def _links(tree: LexborHTMLParser, url: str) -> tuple[Link, ...]:
+    """Links that may be followed, each address once."""
+    base = joined(url, _attribute(tree, "base", "href") or "") or url
+    found: dict[str, Link] = {}
+    for node in tree.css("a[href]"):
+        if "nofollow" in (node.attributes.get("rel") or ""):
+            continue
+        target = joined(base, node.attributes.get("href") or "")
+        if target is not None and target not in found:
+            found[target] = Link(target, " ".join(node.text().split())[:200])
+        if len(found) >= MAX_LINKS:
+            break
+    return tuple(found.values())
+
+
+def _main(tree: LexborHTMLParser) -> LexborNode | None:
+    """The part with the content: the first of the usual places that holds a good share of the text."""
+    body = tree.body
+    if body is None:
+        return None
+    for node in tree.css(_FRAME):
+        node.decompose()
+    whole = len(body.text(strip=True))
+    for selector in _MAIN:
+        found = tree.css(selector)
+        if len(found) == 1 and len(found[0].text(strip=True)) >= whole * _LEAST_SHARE:
+            return found[0]
+    return body
+
+
+def _markdown(main: LexborNode) -> str:
+    for node in main.css("pre"):
+        language = _code_language(node)
+        if language:
+            node.attrs["class"] = f"language-{language}"
+    try:
+        markdown = convert(main.html or "", _BASE).content or ""
+    except ConversionError:
+        markdown = ""
+    # Markup nested a thousand deep is dropped by the converter; its words are worth more than nothing.
+    return markdown if markdown.strip() else main.text(separator="\n", strip=True)
+
+
+def _code_language(node: LexborNode) -> str | None:
+    """The language of a code block, from its own classes or those of its code and its frames."""
+    code = node.css_first("code")
+    parent = node.parent
+    frames = [node, code, parent, parent.parent if parent is not None else None]
+    for frame in frames:
+        names = (frame.attributes.get("class") or "") if frame is not None else ""
+        match = _LANGUAGE.search(names)
+        if match and match.group(1) not in _NOT_A_LANGUAGE:
+            return match.group(1)
+    return None

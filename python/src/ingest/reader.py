@@ -1,0 +1,96 @@
+"""Reader processes: a few children that turn bodies into documents, restarted when a document kills one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from dataclasses import dataclass, field
+
+from src.config import REPOSITORY
+from src.errors import DocumentUnreadable, ErrorContext
+
+from . import frames
+from .document import Document, ReadRequest
+
+_MODULE = "src.ingest.reader_child"
+MAX_PROCESSES = max(min((os.cpu_count() or 1) - 1, 4), 1)
+
+
+@dataclass(slots=True)
+class Readers:
+    """Children made when they are needed. `time_limit_s` is for one document."""
+
+    max_processes: int = MAX_PROCESSES
+    time_limit_s: float = 60.0
+    _idle: list[Process] = field(default_factory=list)
+    _slots: asyncio.Semaphore | None = None
+
+    async def read(self, request: ReadRequest, body: bytes) -> Document:
+        """The document in `body`.
+
+        Raises:
+            DocumentUnreadable: it has no text, is damaged, or no reader survives it within the time limit.
+            DocumentTooLarge: it has too many pages or takes too much memory.
+        """
+        if self._slots is None:
+            self._slots = asyncio.Semaphore(self.max_processes)
+        async with self._slots:
+            process = await self._process()
+            try:
+                head = await self._exchange(process, request, body)
+            except BaseException:
+                # Also when the job is cancelled: a child in the middle of a document is of no use to the next one.
+                await _end(process)
+                raise
+            self._idle.append(process)
+        return frames.document_of(head, request.url)
+
+    async def close(self) -> None:
+        """End all children."""
+        while self._idle:
+            await _end(self._idle.pop())
+
+    async def _process(self) -> Process:
+        while self._idle:
+            process = self._idle.pop()
+            if process.returncode is None:
+                return process
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-X", "utf8", "-m", _MODULE),
+            cwd=REPOSITORY / "python",
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=DEVNULL,
+        )
+
+    async def _exchange(self, process: Process, request: ReadRequest, body: bytes) -> frames.Head:
+        context = ErrorContext(operation="read", url=request.url)
+        try:
+            async with asyncio.timeout(self.time_limit_s):
+                return await _talk(process, frames.pack(frames.request_head(request), body))
+        except TimeoutError as error:
+            message = f"It could not be read within {self.time_limit_s:g} seconds."
+            raise DocumentUnreadable(message, next_step="Split it into smaller parts.", context=context) from error
+        except (asyncio.IncompleteReadError, ConnectionError) as error:
+            raise DocumentUnreadable("Reading it crashed the reader.", context=context) from error
+
+
+async def _talk(process: Process, frame: bytes) -> frames.Head:
+    if process.stdin is None or process.stdout is None:
+        raise ConnectionError("the reader has no pipes")
+    process.stdin.write(frame)
+    await process.stdin.drain()
+    sizes = await process.stdout.readexactly(frames.HEAD.size)
+    head_size, body_size = frames.HEAD.unpack(sizes)
+    head = frames.parse(await process.stdout.readexactly(head_size))
+    await process.stdout.readexactly(body_size)
+    return head
+
+
+async def _end(process: Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()
