@@ -1,6 +1,6 @@
 """The routes: one file per noun, each thin over a room."""
 
-from . import chat, credentials, health, knowledge, pages, rag, session, settings
+from . import chat, credentials, health, knowledge, pages, providers, rag, session, settings
 
 # In this order: /api/knowledge-items/search must not be taken for an item's id.
 ROUTERS = (
@@ -8,6 +8,7 @@ ROUTERS = (
     session.router,
     settings.router,
     credentials.router,
+    providers.router,
     rag.router,
     knowledge.router,
     pages.router,
