@@ -10,7 +10,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
-from src.errors import ArchonError, ConfigurationError, ErrorContext, JsonValue, redact_url
+from src.errors import (
+    ArchonError,
+    AuthenticationFailed,
+    ConfigurationError,
+    DnsFailure,
+    ErrorContext,
+    JsonValue,
+    ModelNotFound,
+    PermissionRefused,
+    ProviderUnavailable,
+    TlsFailure,
+    redact_url,
+)
 
 from .address import Address, parse_address
 from .check_report import CheckReport, Finding, Fix, Step
@@ -19,6 +31,15 @@ from .connect import reach
 from .discovery import ServedModel, ServerClient, capabilities_of, list_models, server_version, wrong_kind
 from .fixes import Fixer
 from .provider import ActiveProvider, Endpoint, Provider, Service, Values, secret_field, url_field
+
+_STEP_OF_ERROR: tuple[tuple[type[ArchonError], Step], ...] = (
+    (DnsFailure, "name"),
+    (TlsFailure, "tls"),
+    (ProviderUnavailable, "connect"),
+    (AuthenticationFailed, "key"),
+    (PermissionRefused, "key"),
+    (ModelNotFound, "models"),
+)
 
 
 @dataclass
@@ -63,9 +84,16 @@ async def check(provider: Provider, service: Service, values: Values) -> CheckRe
         try:
             await action(walk)
         except ArchonError as failure:
-            error = failure.with_context(provider=provider.id, field=_field_of(walk, step))
+            error = failure.with_context(provider=provider.id, field=_field_of(walk, step, failure))
             fix = await Fixer(walk.active, walk.address, walk.models).for_failure(step, failure)
-            finding = Finding(step, False, failure.message, failure.context.upstream_message, failure.next_step, fix)
+            finding = Finding(
+                _step_of(step, failure, walk.service),
+                False,
+                failure.message,
+                failure.context.upstream_message,
+                failure.next_step,
+                fix,
+            )
             walk.findings.append(finding)
             break
     return _report(walk, error)
@@ -127,7 +155,7 @@ async def _reach(walk: Walk) -> None:
     if walk.address is None:
         return
     context = ErrorContext(provider=walk.provider.id, operation="check", url=walk.endpoint.base_url)
-    for step, message in await reach(walk.address, context):
+    async for step, message in reach(walk.address, context):
         walk.note(step, message)
 
 
@@ -169,24 +197,33 @@ async def _kind(walk: Walk) -> None:
 
 async def _choose(walk: Walk) -> None:
     key = walk.provider.model_key(walk.service)
-    chosen = walk.values.get(key, "").strip() if key else ""
-    default = walk.provider.default_chat_model if walk.service == "llm" else walk.provider.default_embedding_model
-    chosen = chosen or (default or "" if walk.provider.keeps_v1_wire else "")
-    if not chosen and len(walk.models) == 1:
-        chosen = walk.models[0].name
-        walk.note("models", f"No model is chosen, so the one served model is used: {chosen}.")
-    if not chosen:
+    walk.model = _chosen(walk, key)
+    if walk.model is None:
         names = ", ".join(model.name for model in walk.models[:12]) or "none"
         raise ConfigurationError(
             f"No model is chosen, and the server serves {len(walk.models)}: {names}",
             next_step="Choose one of them.",
             context=ErrorContext(field=key),
         )
-    walk.model = chosen
-    served = next((one for one in walk.models if one.name == chosen), None)
+    served = next((one for one in walk.models if one.name == walk.model), None)
     walk.max_model_len = served.max_model_len if served else None
     if walk.max_model_len:
         walk.note("context", f"The context holds {walk.max_model_len} tokens.")
+
+
+def _chosen(walk: Walk, key: str | None) -> str | None:
+    """The model in force: the setting, else an older provider's default, else the only one that is served."""
+    chosen = walk.values.get(key, "").strip() if key else ""
+    if chosen:
+        return chosen
+    if walk.provider.keeps_v1_wire:
+        default = walk.provider.default_chat_model if walk.service == "llm" else walk.provider.default_embedding_model
+        if default:
+            return default
+    if len(walk.models) != 1:
+        return None
+    walk.note("models", f"No model is chosen, so the one served model is used: {walk.models[0].name}.")
+    return walk.models[0].name
 
 
 async def _cloud_models(walk: Walk) -> None:
@@ -202,9 +239,25 @@ async def _use(walk: Walk) -> None:
     walk.findings += used.findings
 
 
-def _field_of(walk: Walk, step: Step) -> str | None:
-    if step in {"context", "models", "chat"} and walk.endpoint.base_url:
-        return walk.provider.model_key(walk.service) if step == "context" else None
+def _finding(step: Step, failure: ArchonError, fix: Fix | None) -> Finding:
+    return Finding(step, False, failure.message, failure.context.upstream_message, failure.next_step, fix)
+
+
+def _step_of(step: Step, failure: ArchonError, service: Service) -> Step:
+    """The step that a failure belongs to: the one its class names, else the one that was walked."""
+    for kind, named in _STEP_OF_ERROR:
+        if isinstance(failure, kind):
+            return named
+    return "embedding" if step == "chat" and service == "embedding" else step
+
+
+def _field_of(walk: Walk, step: Step, failure: ArchonError) -> str | None:
+    """The setting that a person would change."""
+    if isinstance(failure, (AuthenticationFailed, PermissionRefused)):
+        secret = secret_field(walk.provider)
+        return secret.key if secret else None
+    if isinstance(failure, ModelNotFound) or step == "context":
+        return walk.provider.model_key(walk.service)
     field = url_field(walk.provider, walk.service, walk.values)
     return field.key if field else None
 

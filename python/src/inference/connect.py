@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from collections.abc import AsyncIterator
 
 from src.errors import ConnectTimeout, DnsFailure, ErrorContext
 
@@ -14,20 +15,19 @@ from .pool import CONNECT_S, tls_context
 from .transport_failures import connection_error, container_step, tls_error
 
 
-async def reach(address: Address, context: ErrorContext) -> list[tuple[Step, str]]:
-    """Resolve, connect and, for https, shake hands; returns a sentence for each step that went well.
+async def reach(address: Address, context: ErrorContext) -> AsyncIterator[tuple[Step, str]]:
+    """Resolve, connect and, for https, shake hands; a sentence for each step as soon as it went well.
 
     Raises:
         DnsFailure, ConnectTimeout, ConnectionRefused, ProviderUnavailable, TlsFailure: the step that failed.
     """
     numbers = await _resolve(address, context)
-    done: list[tuple[Step, str]] = [("name", f"{address.host} is {', '.join(numbers)}.")]
+    yield "name", f"{address.host} is {', '.join(numbers)}."
     await _open(address, numbers, context, None)
-    done.append(("connect", f"Something listens on port {address.port}."))
+    yield "connect", f"Something listens on port {address.port}."
     if address.scheme == "https":
         await _open(address, numbers, context, tls_context())
-        done.append(("tls", "The certificate is trusted."))
-    return done
+        yield "tls", "The certificate is trusted."
 
 
 async def listens(address: Address, timeout_s: float = 0.5) -> bool:

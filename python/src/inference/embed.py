@@ -12,13 +12,13 @@ import openai
 from src.errors import ArchonError, ConfigurationError, ContextTooLong, ErrorContext, JsonValue, redact_url
 
 from .client import Deadlines, client_for
-from .discovery import discover, resolve_model
+from .discovery import ServedModel, discover, resolve_model
 from .embed_batches import BatchLimits, EmbedPlan, Post, Progress, embed_texts
 from .embedding_models import Prefixes, dimensions_to_send, known_model, prefixes_for
 from .models import Embedded, Embedder, EmbeddingIdentity, Vector
 from .pacing import Pacing
 from .pool import http_client
-from .provider import ActiveProvider
+from .provider import ActiveProvider, KnownEmbeddingModel
 from .retry import RetryPolicy, budget_for
 from .token_counts import NEAR_LIMIT, KnownCounts, TokenEstimate
 from .tokenizer import ServerTokenizer
@@ -194,28 +194,32 @@ class ProviderEmbedder:
 
     async def _look(self) -> _Facts:
         provider = self._active.provider
-        model = self._active.model or (provider.default_embedding_model if self._keeps_v1() else None)
-        model = model or await resolve_model(self._active)
+        default = provider.default_embedding_model if self._keeps_v1() else None
+        model = self._active.model or default or await resolve_model(self._active)
         known = known_model(provider, model)
-        served = None
-        if not self._keeps_v1() and provider.server is not None:
-            served = (await discover(provider, self._active.endpoint)).get(model)
+        served = await self._served(model)
         prefixes = prefixes_for(self._active, model, served.root if served else None)
-        tokenizer: ServerTokenizer | None = ServerTokenizer(provider, self._active.endpoint, model)
-        if tokenizer is not None and not await tokenizer.available():
-            tokenizer = None
-        special = await tokenizer.count("") if tokenizer else SPECIAL_TOKENS
+        tokenizer = ServerTokenizer(provider, self._active.endpoint, model)
+        counts = tokenizer if await tokenizer.available() else None
+        special = await tokenizer.count("") if counts else SPECIAL_TOKENS
+        declared = known or KnownEmbeddingModel(name=model, dimensions=0)
         limits = BatchLimits()
         return _Facts(
             model=model,
-            max_model_len=(served.max_model_len if served else None) or (known.max_tokens if known else None),
+            max_model_len=served.max_model_len if served else declared.max_tokens,
             special_tokens=special,
-            prefix_tokens=await self._prefix_tokens(prefixes, tokenizer, special),
-            tokenizer=tokenizer,
+            prefix_tokens=await self._prefix_tokens(prefixes, counts, special),
+            tokenizer=counts,
             prefixes=prefixes,
             dimensions_sent=dimensions_to_send(provider, model, self._active.values.get("EMBEDDING_DIMENSIONS")),
-            batch=replace(limits, texts=min(limits.texts, known.batch_limit)) if known else limits,
+            batch=replace(limits, texts=min(limits.texts, declared.batch_limit)),
         )
+
+    async def _served(self, model: str) -> ServedModel | None:
+        """What the server says of the model; None for a cloud, or where it does not list it."""
+        if self._keeps_v1() or self._active.provider.server is None:
+            return None
+        return (await discover(self._active.provider, self._active.endpoint)).get(model)
 
     async def _prefix_tokens(self, prefixes: Prefixes, tokenizer: ServerTokenizer | None, special: int) -> int:
         longest = max(prefixes.query, prefixes.passage, key=len)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 from src.errors import (
@@ -17,6 +16,7 @@ from src.errors import (
 from .discovery import ServerClient
 from .models import ChatMessage
 from .provider import Endpoint, Provider
+from .together import together
 
 _AT_ONCE = 8
 
@@ -46,13 +46,7 @@ class ServerTokenizer:
 
     async def count_all(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, a few requests at once. Raises ProviderError."""
-        places = asyncio.Semaphore(_AT_ONCE)
-
-        async def one(text: str) -> int:
-            async with places:
-                return await self.count(text)
-
-        return list(await asyncio.gather(*(one(text) for text in texts)))
+        return await together(self.count, texts, at_once=_AT_ONCE)
 
     async def count_messages(self, messages: Sequence[ChatMessage]) -> int:
         """Tokens of a prompt with the chat template around it. Raises ProviderError."""
