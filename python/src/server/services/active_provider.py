@@ -53,6 +53,11 @@ def snapshot_of(environment: Environment, *settings: Mapping[str, object]) -> Sn
     return resolve(catalog, stored, environment)
 
 
+def default_id(service: Service) -> str:
+    """Id of the provider that `service` uses where none is chosen."""
+    return next((one.id for one in registry().all() if service in one.default_for), "")
+
+
 def v1_embedding_model() -> str:
     """The model name that v1 used when it could not find out which one is meant."""
     name = next((one.default_embedding_model for one in registry().all() if "embedding" in one.default_for), None)

@@ -1,0 +1,257 @@
+"""Vectors for texts, with Archon v1's names: concurrent, each text with its own outcome.
+
+The names here are a public seam: other code imports and replaces them. How texts are put into requests, how many are
+under way and how a refused text is found is decided in `src.inference.embed_batches`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import cast
+from weakref import WeakKeyDictionary
+
+import structlog
+
+from src.errors import ArchonError, ConfigurationError, ErrorContext, ProviderError, RateLimited
+from src.inference.embed_batches import BatchLimits, EmbedPlan, embed_texts
+from src.inference.embedding_models import dimensions_to_send, known_model
+from src.inference.models import Embedded
+from src.inference.pacing import Pacing
+from src.inference.provider import Provider
+from src.inference.retry import NO_RETRIES, RetryPolicy, budget_for
+from src.inference.sdk_errors import classify_sdk_error
+from src.inference.vectors import Posted
+
+from .. import active_provider
+from ..credential_service import credential_service
+from ..llm_provider_service import get_embedding_model, get_llm_client
+from ..outcome import outcome
+from ..threading_service import get_threading_service
+from .adapters import (
+    EmbeddingClient,
+    EmbeddingProviderAdapter,
+    GoogleEmbeddingAdapter,
+    OpenAICompatibleEmbeddingAdapter,
+    adapter_for,
+)
+from .batch_result import EmbeddingBatchResult
+from .embedding_exceptions import (
+    EmbeddingAPIError,
+    EmbeddingError,
+    EmbeddingQuotaExhaustedError,
+    EmbeddingRateLimitError,
+    embedding_error,
+)
+
+__all__ = [
+    "EmbeddingAPIError",
+    "EmbeddingBatchResult",
+    "EmbeddingError",
+    "EmbeddingProviderAdapter",
+    "EmbeddingQuotaExhaustedError",
+    "EmbeddingRateLimitError",
+    "GoogleEmbeddingAdapter",
+    "OpenAICompatibleEmbeddingAdapter",
+    "create_embedding",
+    "create_embeddings_batch",
+    "credential_service",
+    "get_embedding_model",
+    "get_llm_client",
+    "get_openai_api_key",
+    "get_openai_client",
+    "get_threading_service",
+]
+
+ProgressCallback = Callable[[str, float], Awaitable[None] | None]
+
+_V1_BATCH = 100
+_V1_CHARACTERS = 10_000_000
+_V1_WAITS_S = (2.0, 4.0)
+_TOKENS_A_WORD = 1.3
+_PATIENT = RetryPolicy(attempts=4, deadline_s=300.0)
+
+_log = structlog.get_logger("archon.server.embeddings")
+
+get_openai_client = get_llm_client
+
+
+async def get_openai_api_key() -> str | None:
+    """The key of the provider that is the default for chat, None where there is none. Raises StoreError."""
+    provider = next((one for one in active_provider.registry().all() if "llm" in one.default_for), None)
+    return await credential_service._get_provider_api_key(provider.id) if provider is not None else None
+
+
+async def create_embedding(text: str, provider: str | None = None) -> list[float]:
+    """The vector of `text`.
+
+    Raises:
+        EmbeddingQuotaExhaustedError, EmbeddingRateLimitError, EmbeddingAPIError: with the provider's error as cause.
+        ConfigurationError: the settings do not say whom to ask; nothing was sent.
+    """
+    result = await create_embeddings_batch([text], provider=provider)
+    if result.embeddings:
+        return result.embeddings[0]
+    if result.errors:
+        raise embedding_error(result.errors[0], text)
+    raise EmbeddingAPIError("Failed to create embedding: no vector came back", text_preview=text)
+
+
+async def create_embeddings_batch(
+    texts: Sequence[str], progress_callback: ProgressCallback | None = None, provider: str | None = None
+) -> EmbeddingBatchResult:
+    """A result for every text. A text or a server that fails is named in it, never raised.
+
+    `progress_callback(message, percent)` is told after every request.
+
+    Raises:
+        ConfigurationError: the settings do not say whom to ask; nothing was sent.
+    """
+    result = EmbeddingBatchResult()
+    given = [text if isinstance(text, str) else str(text) for text in texts or []]
+    if not given:
+        return result
+    run = _Batch(given, progress_callback)
+    done = await outcome(run.embed(provider))
+    if isinstance(done, ConfigurationError):
+        raise done
+    outcomes = run.failed(done) if isinstance(done, Exception) else done
+    for at, (text, one) in enumerate(zip(given, outcomes, strict=True)):
+        if one.vector is not None:
+            result.add_success(run.raw[text], text)
+        else:
+            error = one.error or ProviderError("No vector came back")
+            result.add_failure(text, embedding_error(error, text, run.batch_of(at)), run.batch_of(at))
+    return result
+
+
+class _Batch:
+    """Many texts on their way through one client."""
+
+    def __init__(self, texts: list[str], progress: ProgressCallback | None) -> None:
+        self._texts = texts
+        self._progress = progress
+        self._size = _V1_BATCH
+        self._threading = get_threading_service()
+        # The vectors as they came: the core keeps single precision, callers of v1 compare what the server sent.
+        self.raw: dict[str, list[float]] = {}
+
+    async def embed(self, provider: str | None) -> list[Embedded]:
+        """One outcome per text. Raises whatever happens before the first request."""
+        name = await _provider_name(provider)
+        found = active_provider.find(name)
+        settings = await credential_service.get_credentials_by_category("rag_strategy")
+        async with get_llm_client(provider=name, use_embedding_provider=True) as client:
+            model = await get_embedding_model(provider=name)
+            limits = _limits(found, model, settings)
+            self._size = limits.texts
+            wanted = _text(settings, "EMBEDDING_DIMENSIONS")
+            dimensions = dimensions_to_send(found, model, wanted) if found is not None else None
+            context = ErrorContext(provider=name, operation="embed", model=model)
+            adapter = adapter_for(found, cast(EmbeddingClient, client))
+
+            async def post(texts: Sequence[str]) -> Posted:
+                return await self._post(adapter, texts, model, dimensions, context)
+
+            keeps_v1 = found is None or found.keeps_v1_wire
+            return await embed_texts(
+                self._texts,
+                _with_v1_waits(post) if keeps_v1 else post,
+                plan=EmbedPlan(limits=limits, policy=NO_RETRIES if keeps_v1 else _PATIENT, context=context),
+                pacing=_pacing(name),
+                budget=budget_for(name),
+                progress=self._tell,
+            )
+
+    def failed(self, error: Exception) -> list[Embedded]:
+        """Nothing could be sent: every text has the same reason."""
+        return [Embedded(None, _typed(error, ErrorContext(operation="embed")))] * len(self._texts)
+
+    def batch_of(self, at: int) -> int:
+        """The number of the request that text `at` travelled in."""
+        return at // max(1, self._size)
+
+    async def _post(
+        self,
+        adapter: EmbeddingProviderAdapter,
+        texts: Sequence[str],
+        model: str,
+        dimensions: int | None,
+        context: ErrorContext,
+    ) -> Posted:
+        tokens = int(sum(len(text.split()) for text in texts) * _TOKENS_A_WORD)
+        async with self._threading.rate_limited_operation(tokens):
+            vectors = await outcome(adapter.create_embeddings(list(texts), model, dimensions))
+        if isinstance(vectors, Exception):
+            raise _typed(vectors, context) from vectors
+        self.raw.update(zip(texts, vectors, strict=False))
+        return Posted(vectors)
+
+    async def _tell(self, settled: int, total: int) -> None:
+        if self._progress is None:
+            return
+        told = self._progress(f"Created embeddings for {settled}/{total} texts", settled / total * 100)
+        if inspect.isawaitable(told):
+            await told
+
+
+def _with_v1_waits(post: Callable[[Sequence[str]], Awaitable[Posted]]) -> Callable[[Sequence[str]], Awaitable[Posted]]:
+    """v1 asked up to three times where it was told to slow down, and never again after anything else."""
+
+    async def patient(texts: Sequence[str]) -> Posted:
+        for wait_s in _V1_WAITS_S:
+            try:
+                return await post(texts)
+            except RateLimited as error:
+                await asyncio.sleep(error.context.retry_after_s or wait_s)
+        return await post(texts)
+
+    return patient
+
+
+async def _provider_name(provider: str | None) -> str:
+    if isinstance(provider, str) and provider:
+        return provider
+    config: object = await credential_service.get_active_provider("embedding")
+    name = config.get("provider") if isinstance(config, Mapping) else None
+    if isinstance(name, str) and name:
+        return name
+    default = active_provider.default_id("embedding")
+    _log.warning("default_embedding_provider", provider=default)
+    return default
+
+
+def _limits(provider: Provider | None, model: str, settings: object) -> BatchLimits:
+    """How many texts travel together: the setting, within what the model takes; one's own servers want small ones."""
+    stored = _text(settings, "EMBEDDING_BATCH_SIZE")
+    size = int(stored) if stored.isdecimal() and int(stored) > 0 else _V1_BATCH
+    known = known_model(provider, model) if provider is not None else None
+    if known is not None:
+        size = min(size, known.batch_limit)
+    if provider is None or provider.keeps_v1_wire:
+        return BatchLimits(texts=size, characters=_V1_CHARACTERS)
+    return BatchLimits(texts=min(size, BatchLimits().texts))
+
+
+def _text(settings: object, key: str) -> str:
+    value = settings.get(key) if isinstance(settings, Mapping) else None
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _typed(error: Exception, context: ErrorContext) -> ArchonError:
+    """Any failure as one of our family, its own words kept."""
+    if isinstance(error, ArchonError):
+        return error
+    if not type(error).__module__.startswith(("openai", "httpx")):
+        return ProviderError(str(error) or type(error).__name__, context=context)
+    return classify_sdk_error(error, context)
+
+
+def _pacing(provider: str) -> Pacing:
+    """One bound for all batches of a provider in this event loop, so that callers at once do not add up."""
+    paces = _PACES.setdefault(asyncio.get_running_loop(), {})
+    return paces.setdefault(provider, Pacing())
+
+
+_PACES: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Pacing]] = WeakKeyDictionary()
