@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 import openai
+import structlog
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 
-from src.errors import ErrorContext, redact_url
+from src.errors import BadRequest, ErrorContext, redact_url
 
 from .chat_stream import StreamReader
 from .client import Deadlines, client_for
@@ -20,6 +21,7 @@ from .retry import NO_RETRIES, RetryPolicy, budget_for, with_retries
 from .token_counts import TokenEstimate
 from .tokenizer import ServerTokenizer
 
+_log = structlog.get_logger("archon.inference.chat")
 _TEMPLATE_TOKENS = 8
 """What a chat template adds to each message, estimated generously."""
 
@@ -76,7 +78,11 @@ class ProviderChatModel:
         tokenizer = await self._counter()
         cleaned = [self._cleaned(message) for message in messages]
         if tokenizer is not None:
-            return await tokenizer.count_messages(cleaned)
+            try:
+                return await tokenizer.count_messages(cleaned)
+            except BadRequest:
+                # No chat template: an embedding model. The request itself will say so better than its counting.
+                _log.info("tokens_estimated", model=self._model)
         return sum(self._estimate.tokens(message.content) + _TEMPLATE_TOKENS for message in cleaned)
 
     async def stream(
