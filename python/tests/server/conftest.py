@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -60,3 +61,11 @@ async def api(start_server: StartServer) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a server with no provider configured."""
     async with httpx.AsyncClient(base_url=start_server(), timeout=30) as client:
         yield client
+
+
+@pytest.fixture
+def unused_port() -> Iterator[int]:
+    """A port that refuses connections for as long as the test runs: it is bound, and nobody listens."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield int(bound.getsockname()[1])
