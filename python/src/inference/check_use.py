@@ -14,7 +14,6 @@ from .client import Deadlines
 from .discovery import ServerClient
 from .embed import ProviderEmbedder
 from .models import ChatMessage, ChatOptions, StreamEnd
-from .pacing import Pacing
 from .provider import ActiveProvider
 from .retry import NO_RETRIES
 
@@ -57,7 +56,7 @@ async def use_chat(active: ActiveProvider) -> Used:
 
 async def use_embedding(active: ActiveProvider) -> Used:
     """One vector, its size, and whether the size can be chosen. Raises ConfigurationError or ProviderError."""
-    embedder = ProviderEmbedder(active, deadlines=_PATIENCE, pacing=Pacing())
+    embedder = ProviderEmbedder(active, deadlines=_PATIENCE)
     started = time.monotonic()
     try:
         identity = await embedder.identity()

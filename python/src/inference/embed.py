@@ -16,7 +16,7 @@ from .discovery import ServedModel, discover, resolve_model
 from .embed_batches import BatchLimits, EmbedPlan, Post, Progress, embed_texts
 from .embedding_models import Prefixes, dimensions_to_send, known_model, prefixes_for
 from .models import Embedded, Embedder, EmbeddingIdentity, Vector
-from .pacing import Pacing
+from .pacing import Pacing, pacing_for
 from .pool import http_client
 from .provider import ActiveProvider, KnownEmbeddingModel
 from .retry import RetryPolicy, budget_for
@@ -36,10 +36,13 @@ def build_embedder(
 ) -> Embedder:
     """An embedder for the chosen provider. Nothing is asked before the first use.
 
+    `pacing` bounds the passages' requests; None: the bound that all embedders of that server share. Questions have
+    places of their own, so that they never wait behind a crawl in this process.
+
     Raises:
         ConfigurationError: the endpoint cannot be used.
     """
-    return ProviderEmbedder(active, deadlines=deadlines or Deadlines(), pacing=pacing or Pacing())
+    return ProviderEmbedder(active, deadlines=deadlines or Deadlines(), pacing=pacing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +60,13 @@ class _Facts:
 class ProviderEmbedder:
     """Embeds with one model of one provider; see the protocol `Embedder` for what each method promises."""
 
-    def __init__(self, active: ActiveProvider, *, deadlines: Deadlines, pacing: Pacing) -> None:
+    def __init__(self, active: ActiveProvider, *, deadlines: Deadlines, pacing: Pacing | None = None) -> None:
         self._active = active
         self._pacing = pacing
         self._client = client_for(active, deadlines=deadlines)
-        self._budget = budget_for(active.endpoint.base_url or active.provider.id)
+        self._origin = active.endpoint.base_url or active.provider.id
+        self._budget = budget_for(self._origin)
+        self._questions = Pacing(start=16)
         self._estimate = TokenEstimate()
         self._counts = KnownCounts()
         self._ready = asyncio.Lock()
@@ -153,8 +158,9 @@ class ProviderEmbedder:
             context=self._context(facts.model),
             secrets=self._secrets(),
         )
+        pacing = self._questions if policy is _QUERY else self._pacing or pacing_for(self._origin)
         return await embed_texts(
-            texts, self._post(facts), plan=plan, pacing=self._pacing, budget=self._budget, progress=progress
+            texts, self._post(facts), plan=plan, pacing=pacing, budget=self._budget, progress=progress
         )
 
     def _post(self, facts: _Facts) -> Post:

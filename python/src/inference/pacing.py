@@ -2,7 +2,7 @@
 
 vLLM queues without limit and without a word, so the only sign of too much is that answers take longer. The bound
 follows the gradient between the best time a text took and the present one: it grows while times stay flat (the GPU has
-room) and shrinks towards two or three where more requests only wait for each other (a CPU). 429 and 503 halve it.
+room) and shrinks towards four where more requests only wait for each other (a CPU). 429 and 503 halve it.
 """
 
 from __future__ import annotations
@@ -11,21 +11,24 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from math import sqrt
+from weakref import WeakKeyDictionary
 
 _TOLERANCE = 1.5
-_FORGET = 1.02
+_FORGET = 1.002
 _SETTLE = 0.3
+_HEADROOM = 0.5
 
 
 class Pacing:
     """A bound on requests under way that adapts to what the server shows."""
 
-    def __init__(self, *, start: int = 8, floor: int = 1, ceiling: int = 16) -> None:
+    def __init__(self, *, start: int = 2, floor: int = 1, ceiling: int = 16) -> None:
         self._limit = float(min(start, ceiling))
         self._floor = float(floor)
         self._ceiling = float(ceiling)
         self._under_way = 0
         self._best_s: float | None = None
+        self._starting = True
         self._changed = asyncio.Condition()
 
     @property
@@ -54,12 +57,27 @@ class Pacing:
         else:
             self._best_s *= _FORGET
         gradient = max(0.5, min(1.0, _TOLERANCE * self._best_s / per_character)) if per_character > 0 else 1.0
-        target = self._limit * gradient + sqrt(self._limit)
+        self._starting = self._starting and gradient == 1.0
+        if self._starting:
+            # One more for each answer doubles the bound in the time of one request.
+            self._limit = self._within(self._limit + 1)
+            return
+        target = self._limit * gradient + _HEADROOM * sqrt(self._limit)
         self._limit = self._within(self._limit + _SETTLE * (target - self._limit))
 
     def pushed_back(self) -> None:
         """The server said that it is too much."""
+        self._starting = False
         self._limit = self._within(self._limit / 2)
 
     def _within(self, limit: float) -> float:
         return min(self._ceiling, max(self._floor, limit))
+
+
+def pacing_for(origin: str) -> Pacing:
+    """The bound that all bulk requests to one server share in the running event loop: what was learned stays."""
+    paces = _PACES.setdefault(asyncio.get_running_loop(), {})
+    return paces.setdefault(origin, Pacing())
+
+
+_PACES: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Pacing]] = WeakKeyDictionary()
