@@ -40,6 +40,10 @@ ChatModelFactory: TypeAlias = Callable[[], Awaitable[ChatModel]]
 _log = structlog.get_logger("archon.agents.answer")
 
 
+_NOT_ENDED = StreamEnd(Outcome.CANCELLED, None)
+"""What is stored of an answer whose reader left: nobody said how it ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Prepared:
     """All that is known before the model is asked."""
@@ -54,11 +58,11 @@ class _Prepared:
 
 @dataclass(slots=True)
 class _Answer:
-    """An answer while it comes into being. An answer that nobody ended was cancelled."""
+    """An answer while it comes into being."""
 
     turn: Turn
     markers: MarkerFilter
-    end: StreamEnd = field(default_factory=lambda: StreamEnd(Outcome.CANCELLED, None))
+    end: StreamEnd = _NOT_ENDED
     support: list[CitationEvent] = field(default_factory=list)
     error: ArchonError | None = None
     stored: bool = False
@@ -195,41 +199,42 @@ class AnswerService:
 
 async def _stream(prepared: _Prepared, answer: _Answer) -> AsyncGenerator[ChatEvent, None]:
     """The model's text as events; how it ended is left in `answer`."""
-    cut = StreamCut("The model's stream ended without saying how.")
-    end = StreamEnd(Outcome.UPSTREAM_ERROR, None, error=cut)
-    try:
-        async with _closing(prepared.model.stream(prepared.context.messages, prepared.options)) as deltas:
-            async for delta in deltas:
-                if isinstance(delta, StreamEnd):
-                    end = delta
-                    break
-                event = _delta_event(delta, answer.markers)
-                if event is not None:
-                    yield event
-    except ArchonError as error:
-        outcome = Outcome.STALLED if isinstance(error, ProviderTimeout) else Outcome.UPSTREAM_ERROR
-        end = StreamEnd(outcome, None, error=error)
+    async with _asking(prepared, answer) as deltas:
+        async for delta in deltas:
+            if isinstance(delta, StreamEnd):
+                answer.end = delta
+            for event in _delta_events(delta, answer.markers):
+                yield event
     rest = answer.markers.close()
     if rest:
         yield TokenEvent(rest)
-    answer.end, answer.error = end, end.error
+    if answer.end is _NOT_ENDED:
+        cut = StreamCut("The model's stream ended without saying how.")
+        answer.end = StreamEnd(Outcome.UPSTREAM_ERROR, None, error=cut)
+    answer.error = answer.end.error
 
 
 @asynccontextmanager
-async def _closing(deltas: AsyncIterator[TextDelta | StreamEnd]) -> AsyncIterator[AsyncIterator[TextDelta | StreamEnd]]:
-    """`deltas`, closed at the end: that is what stops the model when the reader leaves."""
+async def _asking(prepared: _Prepared, answer: _Answer) -> AsyncIterator[AsyncIterator[TextDelta | StreamEnd]]:
+    """The model's stream; closed at the end, which is what stops the model. Its failure becomes the answer's end."""
+    deltas = prepared.model.stream(prepared.context.messages, prepared.options)
     try:
         yield deltas
+    except ArchonError as error:
+        outcome = Outcome.STALLED if isinstance(error, ProviderTimeout) else Outcome.UPSTREAM_ERROR
+        answer.end = StreamEnd(outcome, None, error=error)
     finally:
         if isinstance(deltas, AsyncGenerator):
             await deltas.aclose()
 
 
-def _delta_event(delta: TextDelta, markers: MarkerFilter) -> ChatEvent | None:
+def _delta_events(delta: TextDelta | StreamEnd, markers: MarkerFilter) -> list[ChatEvent]:
+    if isinstance(delta, StreamEnd):
+        return []
     if delta.reasoning:
-        return ReasoningEvent(delta.text) if delta.text else None
+        return [ReasoningEvent(delta.text)] if delta.text else []
     text = markers.feed(delta.text)
-    return TokenEvent(text) if text else None
+    return [TokenEvent(text)] if text else []
 
 
 def _start(prepared: _Prepared, turn: Turn) -> StartEvent:

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import re
 
-# vLLM tokenizes a chat template's control words wherever they stand, so a page that contains them could end
-# its own turn and begin another. A space behind the first character leaves them readable and makes them plain
-# text. The families: ChatML and Llama 3, DeepSeek (full-width bars), SentencePiece, Gemma, Llama 2 and Mistral,
-# reasoning and tool-call tags, and the fence of our own passages.
-_CONTROL = re.compile(
-    r"<(?=[|\uff5c])"
-    r"|<(?=/?(?:s|bos|eos|pad|unk|mask|cls|sep)>)"
-    r"|<(?=/?(?:start|end)_of_(?:turn|text|image|role)>)"
-    r"|<(?=/?(?:think|thinking|tool_call|tool_calls|tool_response|tool_result|tools|function_call)\b)"
+from src.inference.control_tokens import without_control_tokens
+
+# Beyond the control words of chat templates: the tags with which models open reasoning and tool calls, Llama 2's
+# system frame, and the fence of our own passages, which a page could otherwise close.
+_STRUCTURE = re.compile(
+    r"<(?=/?(?:think|thinking|tool_calls?|tool_response|tool_results?|tools|function_call)\b)"
     r"|<(?=/?\s*passage\b)"
-    r"|<(?=</?SYS>>)"
-    r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|ARGS|CALL_ID|THINK)\])",
+    r"|<(?=</?SYS>>)",
     re.IGNORECASE,
 )
 
 
 def neutralise(text: str) -> str:
     """`text` in which no control word of a chat template and no end of a passage is left."""
-    return _CONTROL.sub(lambda match: match.group() + " ", text).replace("\x00", "")
+    return _STRUCTURE.sub("< ", without_control_tokens(text)).replace("\x00", "")
