@@ -16,6 +16,7 @@ from src.inference.models import Outcome
 from .access import Doorman, is_local_bind
 from .ask import ABILITY_OF_PATH, read_ask
 from .back import RawHeaders
+from .chain import Chain
 from .config import GatewayConfig
 from .deadlines import Deadlines
 from .envelope import JSON, LoopDetected, envelope_bytes, retry_after, status_of
@@ -30,6 +31,7 @@ from .server import PSEUDONYM, Envoy
 from .trip import Trip
 
 _OWN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_FIRST_LOOK_S = 1.0
 _logger = logging.getLogger("archon.gateway")
 
 
@@ -59,7 +61,8 @@ class Gateway:
         self.deadlines = Deadlines()
         self.metrics = Metrics()
         self.fleet = Fleet(config, environment, self.deadlines, self.metrics)
-        self.relay = Relay(self.fleet, config, self.metrics)
+        self.relay = Relay(self.fleet, config, self.metrics, self._chain_of(config))
+        self._board_task: asyncio.Task[None] | None = None
         self.log = log or AccessLog()
         self._bind = bind
         self._doorman = Doorman(environment, bind)
@@ -76,9 +79,13 @@ class Gateway:
         self.deadlines.every_sweep(self.log.flush)
         self.deadlines.every_sweep(self._sweep_idle)
         self.fleet.start()
+        self._watch_chain()
+        await self.fleet.first_look(_FIRST_LOOK_S)
 
     async def stop(self) -> None:
         """Stop watching, close what is idle, write the rest of the log."""
+        if self._board_task is not None:
+            self._board_task.cancel()
         await self.fleet.stop()
         self.deadlines.stop()
         self.log.flush()
@@ -89,8 +96,10 @@ class Gateway:
         Raises:
             ConfigurationError: the new one cannot be used; the old one stays in force.
         """
-        keys = self._key_ring(config, self._keys)
+        keys, chain = self._key_ring(config, self._keys), self._chain_of(config)
         self.fleet.reload(config)
+        self.relay.chain = chain
+        self._watch_chain()
         self._keys, self.config = keys, config
         self.relay.configure(config)
         self._session_header = config.session_header.lower().encode()
@@ -246,6 +255,15 @@ class Gateway:
                 metrics.truncated.inc()
             if trip.error is not None:
                 metrics.errors.labels(trip.error.code).inc()
+
+    def _chain_of(self, config: GatewayConfig) -> Chain | None:
+        return Chain.of(config, self.environment, self.deadlines, self.metrics)
+
+    def _watch_chain(self) -> None:
+        if self._board_task is not None:
+            self._board_task.cancel()
+        chain = self.relay.chain
+        self._board_task = asyncio.create_task(chain.board.run(), name="look at fallbacks") if chain else None
 
     def _sweep_idle(self, now: float) -> None:
         for server in self.fleet.servers.values():

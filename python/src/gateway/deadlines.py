@@ -6,7 +6,6 @@ A timer per wait is what a thousand requests a second cannot afford; a sweep eac
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -76,8 +75,3 @@ class Deadlines:
         for chore in self._chores:
             chore(now)
         self._timer = loop.call_later(SWEEP_S, self._sweep)
-
-
-def wall_clock() -> float:
-    """Seconds since 1970, for dates that other machines wrote; never for measuring a wait."""
-    return time.time()

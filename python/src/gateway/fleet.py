@@ -54,6 +54,7 @@ class Fleet:
         self._routes: dict[tuple[Ability, str | None], Route] = {}
         self._tasks: dict[Server, asyncio.Task[None]] = {}
         self._pokes: dict[Upstream, asyncio.Event] = {}
+        self._looked: dict[Server, asyncio.Event] = {}
         self._build(config, {})
 
     def start(self) -> None:
@@ -61,7 +62,17 @@ class Fleet:
         for server in self.servers.values():
             if server not in self._tasks:
                 self._pokes[server.upstream] = asyncio.Event()
+                self._looked[server] = asyncio.Event()
                 self._tasks[server] = asyncio.create_task(self._watch(server), name=f"watch {server.name}")
+
+    async def first_look(self, within_s: float) -> None:
+        """Return when every server has been asked once, or after `within_s` seconds."""
+        looks = [look.wait() for look in self._looked.values()]
+        try:
+            async with asyncio.timeout(within_s):
+                await asyncio.gather(*looks)
+        except TimeoutError:
+            return
 
     def reload(self, config: GatewayConfig) -> None:
         """Take `config` on. Requests under way keep their servers; those that are gone get no new ones."""
@@ -70,6 +81,7 @@ class Fleet:
         self._build(config, before)
         for server in [one for one in self._tasks if one.upstream not in self.servers]:
             self._tasks.pop(server).cancel()
+            self._looked.pop(server)
             server.dialer.close()
         self.start()
 
@@ -237,6 +249,7 @@ class Fleet:
             else:
                 await self._try_in(server)
                 pause = max(0.0, upstream.probe_at - loop.time()) if not upstream.ready else 0.0
+            self._looked[server].set()
             poke.clear()
             try:
                 async with asyncio.timeout(pause or self.config.discovery.refresh_s):

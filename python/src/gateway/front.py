@@ -125,9 +125,13 @@ class Request:
             head.append(b"\r\n")
         self._front.write(b"".join(head))
 
+    def put(self, data: bytes) -> None:
+        """Send a small piece without waiting for the client."""
+        self._front.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+
     async def write(self, data: bytes) -> None:
         """Send a piece; returns when the client keeps up, so that nothing piles up here."""
-        self._front.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+        self.put(data)
         if self._front.write_paused:
             await self._front.drain()
 

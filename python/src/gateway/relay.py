@@ -12,23 +12,26 @@ from src.errors import (
     ConnectionRefused,
     ConnectTimeout,
     DnsFailure,
-    ErrorContext,
     FirstByteTimeout,
     ModelNotFound,
+    ProtocolError,
     ProviderTimeout,
     ProviderUnavailable,
 )
-from src.inference.pools import Ability, RetryBudget, Upstream
+from src.inference.models import Outcome
+from src.inference.pools import Ability, Pool, RetryBudget, Upstream
 
 from .ask import with_fields
 from .back import RawHeaders, Reply, Stale
+from .bulk import embed_in_parts, is_bulk
+from .chain import Chain
 from .config import GatewayConfig
 from .fleet import Fleet, Route
 from .metrics import Metrics
 from .server import Server, check_loop
 from .streams import StreamRelay
-from .trip import AttemptFailed, Trip
-from .verdict import Blame, Verdict, judge
+from .trip import AttemptFailed, Trip, Whole
+from .verdict import Blame, Verdict, blame_for, judge
 
 _NOT_RETURNED = frozenset(
     [
@@ -50,8 +53,9 @@ _UNSENT = (ConnectionRefused, DnsFailure, ConnectTimeout)
 class Relay:
     """The way of a request through the pools."""
 
-    def __init__(self, fleet: Fleet, config: GatewayConfig, metrics: Metrics) -> None:
+    def __init__(self, fleet: Fleet, config: GatewayConfig, metrics: Metrics, chain: Chain | None = None) -> None:
         self.fleet = fleet
+        self.chain = chain
         self.metrics = metrics
         self.configure(config)
 
@@ -64,105 +68,135 @@ class Relay:
         """Answer `trip`, from whichever server can.
 
         Raises:
-            ArchonError: no server answered, and nothing has been sent to the client.
+            ArchonError: nobody answered, and nothing has been sent to the client.
         """
+        try:
+            if self._is_bulk(trip):
+                whole = await embed_in_parts(self, trip)
+            else:
+                whole = await self.through_pools(trip)
+        except ArchonError as error:
+            if trip.request.sent or self.chain is None or not self.chain.takes(trip.ask.ability, error):
+                raise
+            whole = await self.chain.answer(self, trip, error)
+        if whole is not None:
+            trip.request.answer(whole.reply.status, self.headers(trip, whole.reply), whole.content)
+
+    async def through_pools(self, trip: Trip) -> Whole | None:
+        """An answer from the pools; None when it was a stream and is sent. Raises as `serve` does."""
         self.budget.earn()
         tried: list[Upstream] = []
         while True:
             route = self.fleet.route(trip.ask.ability, trip.ask.model)
             upstream = await route.pool.enter(route.candidates, tried, trip.affinity)
             try:
-                await self._attempt(trip, route, upstream)
+                return await self._attempt(trip, route, upstream)
             except AttemptFailed as failure:
                 verdict = failure.verdict
-            else:
-                return
             finally:
                 route.pool.leave(upstream)
             await self._settle(trip, route, upstream, verdict)
             tried.append(upstream)
             await self._before_next(trip, route.candidates, tried, verdict)
 
-    async def send(self, trip: Trip, server: Server, body: bytes) -> Reply:
-        """Send `body` to `server`; a kept connection that the server had just closed is replaced once.
+    async def attempt_on(self, trip: Trip, route: Route, server: Server) -> Whole | None:
+        """One try at `server`; None when the answer was a stream and is sent.
 
         Raises:
-            AttemptFailed: no connection.
+            AttemptFailed: the client has not seen anything.
         """
-        path = trip.ask.path
+        trip.attempts += 1
+        trip.upstream, trip.model = server.name, route.model
+        self.metrics.attempts.labels(server.name).inc()
+        if trip.ask.stream:
+            whole = await StreamRelay(self, trip, route, server).run()
+        else:
+            whole = await self._plain(trip, server, self._body(trip, route))
+        if whole is not None:
+            self._check(trip, whole, route.max_model_len)
+        return whole
+
+    async def send_to(self, trip: Trip, server: Server, path: bytes, body: bytes) -> Reply:
+        """Send `body`; returns when the head of the answer is here. A kept connection that was stale is replaced.
+
+        Raises:
+            AttemptFailed: no connection, or no answer in time.
+        """
         head = server.head(b"POST", path, len(body), trip.envoy)
         streaming = trip.ask.stream
         within_s = self.within(trip, self.config.timeouts.first_byte_s if streaming else self.config.timeouts.answer_s)
-        try:
-            reply = await server.dialer.send(head, body, within_s=within_s, streaming=streaming)
+        for fresh in (False, True):
+            try:
+                reply = await server.dialer.send(head, body, within_s=within_s, streaming=streaming, fresh=fresh)
+            except (ProviderUnavailable, ProviderTimeout) as error:
+                raise AttemptFailed(Verdict(error, Blame.SERVER)) from error
             try:
                 await reply.head()
-            except Stale:
+            except (ProviderUnavailable, ProviderTimeout, ProtocolError) as error:
                 server.dialer.done(reply)
-                reply = await server.dialer.send(head, body, within_s=within_s, streaming=streaming, fresh=True)
-                await self._head_or_done(server, reply)
+                if fresh or not isinstance(error, Stale):
+                    raise AttemptFailed(Verdict(error, Blame.SERVER)) from error
             except BaseException:
                 server.dialer.done(reply)
                 raise
-        except (ProviderUnavailable, ProviderTimeout) as error:
-            raise AttemptFailed(Verdict(error, Blame.SERVER)) from error
+            else:
+                break
         return reply
 
     def within(self, trip: Trip, seconds: float) -> float:
         """`seconds`, or what is left of the request's whole time."""
-        return max(0.001, min(seconds, trip.ends_by - asyncio.get_running_loop().time()))
+        return max(0.001, min(seconds, trip.ends_by - self.now()))
 
-    async def _head_or_done(self, server: Server, reply: Reply) -> None:
-        try:
-            await reply.head()
-        except BaseException:
-            server.dialer.done(reply)
-            raise
+    def now(self) -> float:
+        """The loop's clock, in seconds."""
+        return asyncio.get_running_loop().time()
 
-    async def _attempt(self, trip: Trip, route: Route, upstream: Upstream) -> None:
+    def hold_against(self, pool: Pool, upstream: Upstream, error: ArchonError) -> None:
+        """Note a failure of the server itself; it may be ejected for it."""
+        self.metrics.upstream_errors.labels(upstream.name, error.code).inc()
+        if blame_for(error) is Blame.SERVER and pool.failed(upstream, error, self.now()):
+            self.fleet.ejected(upstream)
+
+    def _is_bulk(self, trip: Trip) -> bool:
+        if trip.ask.ability is not Ability.EMBEDDINGS:
+            return False
+        inputs = trip.ask.fields.get("input")
+        return isinstance(inputs, list) and len(inputs) > 1 and is_bulk(self.fleet, trip.ask)
+
+    def _body(self, trip: Trip, route: Route) -> bytes:
+        return with_fields(trip.ask, {"model": route.model}) if route.renamed else trip.ask.body
+
+    async def _attempt(self, trip: Trip, route: Route, upstream: Upstream) -> Whole | None:
         server = self.fleet.servers.get(upstream)
         if server is None:
             raise AttemptFailed(Verdict(ProviderUnavailable(f"{upstream.name} was taken out."), Blame.NOBODY))
-        ask = trip.ask
-        trip.attempts += 1
-        trip.upstream, trip.model = server.name, route.model
-        self.metrics.attempts.labels(server.name).inc()
-        if ask.stream:
-            await StreamRelay(self, trip, route, server).run()
-        else:
-            body = with_fields(ask, {"model": route.model}) if route.renamed else ask.body
-            await self.plain(trip, server, body, route.max_model_len)
-        upstream.succeeded()
+        whole = await self.attempt_on(trip, route, server)
+        if trip.outcome in (None, Outcome.COMPLETE):
+            upstream.succeeded()
+        return whole
 
-    async def plain(self, trip: Trip, server: Server, body: bytes, max_model_len: int | None) -> None:
-        """A plain call: nothing goes to the client before the whole answer is here and found good.
-
-        Raises:
-            AttemptFailed: it did not come, or it is no answer for the client.
-        """
-        reply = await self.send(trip, server, body)
+    async def _plain(self, trip: Trip, server: Server, body: bytes) -> Whole:
+        """A plain call: nothing goes to the client before the whole answer is here and found good."""
+        reply = await self.send_to(trip, server, trip.ask.path, body)
         try:
-            content = await reply.whole()
-        except (ProviderUnavailable, ProviderTimeout) as error:
+            return Whole(server, reply, await reply.whole())
+        except (ProviderUnavailable, ProviderTimeout, ProtocolError) as error:
             raise AttemptFailed(Verdict(error, Blame.SERVER)) from error
         finally:
             server.dialer.done(reply)
-        self.answer_whole(trip, server, reply, content, max_model_len)
 
-    def answer_whole(
-        self, trip: Trip, server: Server, reply: Reply, content: bytes, max_model_len: int | None = None
-    ) -> None:
-        """Give the client a whole answer, or raise AttemptFailed where it is not one for the client."""
-        check_loop(reply, server.name)
+    def _check(self, trip: Trip, whole: Whole, max_model_len: int | None) -> None:
+        """Raise AttemptFailed where a whole answer is not one for the client."""
+        reply, name = whole.reply, whole.server.name
+        check_loop(reply, name)
         kind = reply.header(b"content-type")
-        verdict = judge(reply.status, kind, reply.header(b"retry-after"), content, server.name)
-        if verdict is not None and not verdict.as_is:
-            raise AttemptFailed(verdict)
-        if verdict is not None:
-            self._note_refusal(trip, server, verdict)
+        verdict = judge(reply.status, kind, reply.header(b"retry-after"), whole.content, name)
+        if verdict is None:
+            _count_tokens(trip, whole.content, max_model_len)
+        elif verdict.as_is and not isinstance(verdict.error, ModelNotFound):
+            trip.error = verdict.error
         else:
-            _count_tokens(trip, content, max_model_len)
-        trip.request.answer(reply.status, self.headers(trip, reply), content)
+            raise AttemptFailed(verdict)
 
     def headers(self, trip: Trip, reply: Reply) -> RawHeaders:
         """The answer's headers for the client: the server's own but for hop-by-hop ones, and ours."""
@@ -172,20 +206,11 @@ class Relay:
             headers.append((b"x-archon-context-full", b"1"))
         return headers
 
-    def _note_refusal(self, trip: Trip, server: Server, verdict: Verdict) -> None:
-        trip.error = verdict.error
-        if isinstance(verdict.error, ModelNotFound):
-            # it said a moment ago that it serves the model: it came back with another one
-            raise AttemptFailed(verdict)
-
     async def _settle(self, trip: Trip, route: Route, upstream: Upstream, verdict: Verdict) -> None:
         """Draw the conclusions for the server's standing; raise where another try could not help."""
         error = verdict.error
-        self.metrics.upstream_errors.labels(upstream.name, error.code).inc()
+        self.hold_against(route.pool, upstream, error)
         if verdict.blame is Blame.SERVER:
-            now = asyncio.get_running_loop().time()
-            if route.pool.failed(upstream, error, now):
-                self.fleet.ejected(upstream)
             return
         if verdict.blame is Blame.BUSY or verdict.blame is Blame.NOBODY:
             return
@@ -236,11 +261,6 @@ class Relay:
         return max(asked or 0.0, jitter)
 
 
-def failure_for_client(error: ArchonError, attempts: int) -> ArchonError:
-    """The same failure, with how often it was tried."""
-    return error.with_context(attempts=attempts) if attempts > 1 else error
-
-
 def affinity_key(trip_headers: RawHeaders, header: bytes, ability: Ability, body: bytes) -> bytes | None:
     """What keeps requests of one conversation on one server: the session header, else the beginning of the prompt."""
     for name, value in trip_headers:
@@ -266,8 +286,3 @@ def _count_tokens(trip: Trip, content: bytes, max_model_len: int | None) -> None
     total = (trip.prompt_tokens or 0) + (trip.completion_tokens or 0)
     if max_model_len is not None and isinstance(asked, int) and trip.ask.choices == 1:
         trip.context_full = total >= max_model_len and (trip.completion_tokens or 0) < asked
-
-
-def context_of(trip: Trip) -> ErrorContext:
-    """Where a failure of this request happened."""
-    return ErrorContext(connection=trip.upstream or None, model=trip.model or None, attempts=max(1, trip.attempts))

@@ -71,11 +71,21 @@ class Server:
         self.upstream = Upstream(name, limit)
         self.dialer = Dialer(address, name, deadlines, connect_s)
         self.base_path = base_path_of(address).encode()
+        self._cut_v1 = False
+        self._passes_keys = True
         self._host = b"host: " + authority_of(address).encode() + b"\r\n"
         self._key_line = f"authorization: Bearer {key}\r\n".encode() if key else b""
 
+    def api_at(self, path: str) -> None:
+        """The server belongs to somebody else: its API lies at `path` itself, and no key of a client goes there."""
+        self.base_path = path.encode()
+        self._cut_v1 = True
+        self._passes_keys = False
+
     def head(self, method: bytes, path: bytes, length: int, envoy: Envoy) -> bytes:
         """The head of a request: hop-by-hop headers, cookies and foreign keys stay behind, `Via` is added."""
+        if self._cut_v1:
+            path = path.removeprefix(b"/v1")
         out = [method, b" ", self.base_path, path, b" HTTP/1.1\r\n", self._host]
         via = PSEUDONYM
         for name, value in envoy.headers:
@@ -83,7 +93,7 @@ class Server:
                 out += (name, b": ", value, b"\r\n")
             elif name == b"via":
                 via = value + b", 1.1 " + PSEUDONYM
-        out.append(self._key_line or envoy.authorization)
+        out.append(self._key_line or (envoy.authorization if self._passes_keys else b""))
         out.append(
             b"via: %b%b\r\nx-request-id: %b\r\ncontent-length: %d\r\n\r\n"
             % (b"" if via is not PSEUDONYM else b"1.1 ", via, envoy.request_id, length)

@@ -22,11 +22,12 @@ from src.inference.models import Outcome
 
 from .ask import with_fields
 from .back import Reply
+from .continuation import Continuation
 from .envelope import envelope_bytes
 from .heal import Healing
 from .server import Server
 from .sse import StreamWatch
-from .trip import AttemptFailed, Trip
+from .trip import AttemptFailed, Trip, Whole
 from .verdict import Blame, Verdict, judge_event
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ class StreamRelay:
         self.healing = Healing.of(trip.ask, route) if route.options.heal else None
         self._loop = asyncio.get_running_loop()
 
-    async def run(self) -> None:
-        """Relay it to its end.
+    async def run(self) -> Whole | None:
+        """Relay it to its end; an answer that is no stream comes back whole instead, nothing of it sent.
 
         Raises:
             AttemptFailed: nothing has been sent to the client; another server may be tried.
@@ -58,17 +59,17 @@ class StreamRelay:
         if self.healing is not None:
             changes |= self.healing.asks_for()
         body = with_fields(self.trip.ask, changes) if changes else self.trip.ask.body
-        reply = await self.relay.send(self.trip, self.server, body)
+        reply = await self.relay.send_to(self.trip, self.server, self.trip.ask.path, body)
         try:
             if reply.status != 200 or not reply.header(b"content-type").startswith(b"text/event-stream"):
-                content = await self._whole(reply)
-                self.relay.answer_whole(self.trip, self.server, reply, content)
-                return
+                return Whole(self.server, reply, await self._whole(reply))
             first = await self._first_event(reply)
             await self._flow(reply, first)
         except asyncio.CancelledError:
             self._count_leaving(reply)
             raise
+        else:
+            return None
         finally:
             self.server.dialer.done(reply)
 
@@ -116,8 +117,8 @@ class StreamRelay:
             return
         self.server.dialer.done(reply)
         outcome, failure = self._what_happened(failure)
-        self._hold_against(failure)
-        if self.healing is not None and await self.healing.go_on(self):
+        self.relay.hold_against(self.route.pool, self.server.upstream, failure)
+        if self.healing is not None and await Continuation(self, self.healing).run():
             return
         await self.break_off(outcome, failure)
 
@@ -176,11 +177,10 @@ class StreamRelay:
             return Outcome.UPSTREAM_ERROR, judge_event(self.watch.error, self.server.name).error
         return Outcome.TRUNCATED, StreamCut(f"{self.server.name} ended the stream without a finish_reason.")
 
-    def _hold_against(self, failure: ArchonError) -> None:
-        metrics = self.relay.metrics
-        metrics.upstream_errors.labels(self.server.name, failure.code).inc()
-        if self.route.pool.failed(self.server.upstream, failure, self._loop.time()):
-            self.relay.fleet.ejected(self.server.upstream)
+    def end_healed(self) -> None:
+        """The stream was made whole elsewhere."""
+        self.trip.request.put(b"data: [DONE]\n\n")
+        self.trip.request.end()
 
     async def break_off(self, outcome: Outcome, failure: ArchonError) -> None:
         """End a stream that cannot be made whole: one error event in OpenAI's shape, and no `[DONE]`."""

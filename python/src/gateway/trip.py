@@ -8,9 +8,9 @@ from src.errors import ArchonError
 from src.inference.models import Outcome
 
 from .ask import Ask
-from .back import RawHeaders
+from .back import RawHeaders, Reply
 from .front import Request
-from .server import Envoy
+from .server import Envoy, Server
 from .verdict import Verdict
 
 
@@ -53,3 +53,12 @@ class AttemptFailed(Exception):
     def __init__(self, verdict: Verdict) -> None:
         super().__init__(verdict.error.message)
         self.verdict = verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """An answer that has come whole, and from where."""
+
+    server: Server
+    reply: Reply = field(repr=False)
+    content: bytes = field(repr=False)
