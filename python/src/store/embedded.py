@@ -96,10 +96,16 @@ class EmbeddedPostgres:
         source = found[-1].parent
         if not _is_root() or _can_enter(source):
             return source / "bin"
-        copy = self.folder / source.name
-        if not (copy / "bin" / "postgres").exists():
-            shutil.copytree(source, copy, symlinks=True, dirs_exist_ok=True)
-        return copy / "bin"
+        # The libraries that came with the package are found from the binaries by a relative path, so both move.
+        copy = self.folder / "binaries"
+        if not (copy / source.parent.name / source.name / "bin" / "postgres").exists():
+            draft = self.folder / "binaries.new"
+            shutil.rmtree(draft, ignore_errors=True)
+            shutil.copytree(source, draft / source.parent.name / source.name, symlinks=True)
+            for libraries in source.parents[1].glob(f"{_PACKAGE}.libs"):
+                shutil.copytree(libraries, draft / libraries.name, symlinks=True)
+            draft.rename(copy)
+        return copy / source.parent.name / source.name / "bin"
 
     def _init(self, binaries: Path, access: _Access) -> None:
         # A start that was cut leaves half a cluster; it holds nothing yet, so it is made anew.
