@@ -108,12 +108,12 @@ def keyless_key(provider: Provider) -> str | None:
     return provider.endpoint({}, "llm").api_key
 
 
-def model_setting(provider: Provider, snapshot: Snapshot, service: Service) -> str:
+def model_setting(provider: Provider, snapshot: Snapshot, service: Service, settings: Mapping[str, object]) -> str:
     """The stored model, '' for none. A local provider of v1 also had a setting of its own for chat."""
-    model = snapshot.text(provider.model_key(service))
+    model: object = snapshot.text(provider.model_key(service))
     if model is None and service == "llm" and provider.local and provider.keeps_v1_wire:
-        model = snapshot.text(f"{provider.id.upper()}_CHAT_MODEL")
-    return model or ""
+        model = settings.get(f"{provider.id.upper()}_CHAT_MODEL")
+    return model.strip() if isinstance(model, str) else ""
 
 
 async def served_model(provider: Provider, endpoint: Endpoint, service: Service) -> str:

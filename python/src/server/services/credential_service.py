@@ -204,8 +204,8 @@ class CredentialService:
         )
         snapshot = self._snapshot(settings)
         models = {
-            "llm": active_provider.model_setting(provider, snapshot, "llm"),
-            "embedding": active_provider.model_setting(provider, snapshot, "embedding"),
+            "llm": active_provider.model_setting(provider, snapshot, "llm", settings),
+            "embedding": active_provider.model_setting(provider, snapshot, "embedding", settings),
         }
         if not models[service] and not provider.keeps_v1_wire:
             endpoint = Endpoint(base_url=base_url, api_key=api_key or None)

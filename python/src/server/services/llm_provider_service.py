@@ -247,31 +247,29 @@ async def get_embedding_model(provider: str | None = None) -> str:
         ConfigurationError (a ValueError too): no model is set and not exactly one is served.
         ProviderError, StoreError: the server or the settings could not be asked.
     """
-    may_fall_back = _falls_back(provider)  # before the cache forgets which provider it was
-    found = await outcome(_embedding_model(provider))
-    if isinstance(found, str):
-        return found
-    if not may_fall_back:
-        raise found
-    model = active_provider.v1_embedding_model()
-    _log.warning("default_embedding_model", provider=provider, model=model, reason=str(found))
-    return model
-
-
-async def _embedding_model(provider: str | None) -> str:
-    if provider:
-        found = active_provider.find(provider)
-        config: Mapping[str, object] = {"provider": provider}
-        stored = None if found is None else _stored_model(found, await _rag_settings())
-    else:
-        config = await _active_config("embedding")
-        found = active_provider.find(config.get("provider"))
-        stored = config.get("embedding_model")
+    hint = _known_provider(provider)  # before the cache forgets which one it was
+    config = await outcome(_embedding_config(provider))
+    if isinstance(config, Exception):
+        if hint is not None and not hint.keeps_v1_wire:
+            raise config
+        model = active_provider.v1_embedding_model()
+        _log.warning("default_embedding_model", provider=provider, model=model, reason=str(config))
+        return model
+    found = active_provider.find(config.get("provider"))
+    stored = config.get("embedding_model")
     if found is None or found.keeps_v1_wire:
         default = found.default_embedding_model if found is not None else None
         return usable_model_name(stored) or default or active_provider.v1_embedding_model()
     name = stored.strip() if isinstance(stored, str) else ""
     return name or await _served_model(found, config)
+
+
+async def _embedding_config(provider: str | None) -> Mapping[str, object]:
+    if not provider:
+        return await _active_config("embedding")
+    found = active_provider.find(provider)
+    stored = None if found is None else _stored_model(found, await _rag_settings())
+    return {"provider": provider, "embedding_model": stored}
 
 
 def _stored_model(provider: Provider, settings: Mapping[str, object]) -> object:
@@ -295,13 +293,12 @@ async def _served_model(provider: Provider, config: Mapping[str, object]) -> str
         raise as_value_error(error) from error
 
 
-def _falls_back(provider: str | None) -> bool:
-    """Whether v1's default name may stand in: not for a provider that has no hidden fallback, as far as is known."""
+def _known_provider(provider: str | None) -> Provider | None:
+    """The embedding provider as far as it is known without asking: named, cached, or in the environment."""
     entry = _settings_cache.get("provider_config_embedding")
     config = entry[0] if entry else None
-    known = provider or (config.get("provider") if isinstance(config, Mapping) else None)
-    found = active_provider.find(known) or active_provider.named_in_environment("embedding")
-    return found is None or found.keeps_v1_wire
+    named = provider or (config.get("provider") if isinstance(config, Mapping) else None)
+    return active_provider.find(named) or active_provider.named_in_environment("embedding")
 
 
 async def get_embedding_model_with_routing(
