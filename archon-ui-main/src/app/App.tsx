@@ -1,16 +1,16 @@
 import { type QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import type { ComponentProps } from "react";
-import { RouterProvider } from "react-router/dom";
+import { flushSync } from "react-dom";
+import { RouterProvider, type RouterProviderProps } from "react-router";
 
 interface AppProps {
   client: QueryClient;
-  router: ComponentProps<typeof RouterProvider>["router"];
+  router: RouterProviderProps["router"];
 }
 
 export function App({ client, router }: AppProps) {
   return (
     <QueryClientProvider client={client}>
-      <RouterProvider router={router} />
+      <RouterProvider router={router} flushSync={flushSync as RouterProviderProps["flushSync"]} />
     </QueryClientProvider>
   );
 }

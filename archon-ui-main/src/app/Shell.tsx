@@ -1,6 +1,6 @@
 import { Compass, Library, type LucideIcon, MessageCircleQuestionMark, Settings2 } from "lucide-react";
 import { useEffect, useRef } from "react";
-import { Link, NavLink, Outlet, ScrollRestoration, useLocation } from "react-router";
+import { Link, type Location, NavLink, Outlet, ScrollRestoration, useLocation } from "react-router";
 import { useSettings } from "@/shared/api/settings";
 import { classes } from "@/shared/lib/classes";
 import { keepsFocus } from "@/shared/lib/focus";
@@ -68,9 +68,14 @@ export function Shell() {
         ))}
       </nav>
       <Toasts />
-      <ScrollRestoration />
+      <ScrollRestoration getKey={placeOf} />
     </div>
   );
+}
+
+/** Every freshly loaded page has the same key, so those are told apart by their address. */
+function placeOf({ key, pathname }: Location): string {
+  return key === "default" ? pathname : key;
 }
 
 function TopLink({ place: { to, label } }: { place: Place }) {

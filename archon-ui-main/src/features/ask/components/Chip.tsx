@@ -9,7 +9,7 @@ interface ChipProps {
 }
 
 const SHAPE =
-  "mx-0.5 inline-flex h-[1.3rem] min-w-[1.3rem] items-center justify-center rounded-md px-1 align-[0.1em] " +
+  "mx-0.5 inline-flex h-[1.3rem] shrink-0 whitespace-nowrap min-w-[1.3rem] items-center justify-center rounded-md px-1 align-[0.1em] " +
   "font-sans text-xs font-semibold leading-none no-underline tabular-nums";
 
 const LOOKS: Record<SupportKind, string> = {

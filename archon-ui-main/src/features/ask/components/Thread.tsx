@@ -20,12 +20,13 @@ interface ThreadProps {
 
 /** One conversation and the box to go on with it. */
 export function Thread({ conversationId, onOpen }: ThreadProps) {
-  const { conversation, answers, ask, writing, elsewhere } = useThread(conversationId);
+  const { conversation, answers, ask, live, writing, elsewhere } = useThread(conversationId);
   const [sourceIds, setSourceIds] = useState<readonly string[]>([]);
   const { data: settings } = useSettings();
   const problem = settings?.services.llm.problem ?? settings?.services.embedding.problem;
   const loading = conversationId !== null && conversation.isPending && answers.length === 0;
-  useFollow(writing ? answers.length : 0, answers.at(-1)?.text.length ?? 0);
+  const end = answers.at(-1);
+  useFollow(live ? answers.length : 0, (end?.text.length ?? 0) + (end?.outcome ? 1 : 0));
   const send = (message: string) => ask(message, sourceIds);
   return (
     <>

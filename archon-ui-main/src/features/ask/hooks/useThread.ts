@@ -40,6 +40,7 @@ export function useThread(conversationId: string | null) {
     conversation,
     answers: together(storedAnswers, here),
     ask,
+    live: here !== null,
     /** The answer being written is the one shown here. */
     writing: busy && here !== null,
     /** Another conversation's answer is being written. */

@@ -39,8 +39,8 @@ export function WorkCard({ item }: { item: WorkItem }) {
             busy={stop.isPending || progress?.status === "stopping"}
             onClick={() => stop.mutate(item.id)}
           >
-            <Square aria-hidden className="size-3.5 fill-current" /> Stop
-            <span className="sr-only"> {name}</span>
+            <Square aria-hidden className="size-3.5 fill-current" /> Stop{" "}
+            <span className="sr-only">{name}</span>
           </Button>
         )}
       </div>

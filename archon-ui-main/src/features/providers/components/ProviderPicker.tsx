@@ -73,7 +73,13 @@ function ProviderCard({ provider, service, form, checked }: ProviderCardProps) {
         {provider.local && <House aria-hidden className="ml-auto size-4 text-soft" />}
       </span>
       <span id={describedBy} className="flex flex-1 flex-col gap-2">
-        <span className="line-clamp-3 flex-1 text-sm leading-snug text-soft">
+        <span
+          className={classes(
+            "flex-1 text-sm leading-snug text-soft xs:line-clamp-3",
+            // On a phone only the chosen one speaks of itself; the others would be a long way to scroll.
+            !checked && "hidden",
+          )}
+        >
           {provider.summary}
           {provider.local && <span className="sr-only"> Runs on your own machines.</span>}
         </span>

@@ -1,5 +1,5 @@
 import { KeyRound, TriangleAlert } from "lucide-react";
-import { useState } from "react";
+import { type ReactNode, useState } from "react";
 import { Button } from "@/shared/ui/Button";
 import type { FieldIds } from "@/shared/ui/Field";
 import type { ProviderField } from "../api/schemas";
@@ -28,9 +28,9 @@ export function SecretInput({ field, form, ids }: SecretInputProps) {
 
   if (isSet && draft === null && !replacing) {
     return (
-      <Row text="Will be removed when you save.">
-        <Button small id={ids.id} onClick={keep}>
-          Keep it
+      <Row label={field.label} text="Will be removed when you save.">
+        <Button small onClick={keep}>
+          Keep <span className="sr-only">{field.label}</span>
         </Button>
       </Row>
     );
@@ -38,18 +38,13 @@ export function SecretInput({ field, form, ids }: SecretInputProps) {
   if (isSet && typeof draft !== "string" && !replacing) {
     const source = saved.source === "database" ? "saved here" : "from the environment";
     return (
-      <Row text={`Set, ${source}`}>
-        <Button
-          small
-          id={ids.id}
-          aria-describedby={ids["aria-describedby"]}
-          onClick={() => setReplacing(true)}
-        >
-          Replace<span className="sr-only"> {field.label}</span>
+      <Row label={field.label} text={`Set, ${source}`}>
+        <Button small aria-describedby={ids["aria-describedby"]} onClick={() => setReplacing(true)}>
+          Replace <span className="sr-only">{field.label}</span>
         </Button>
         {saved.source === "database" && (
           <Button small look="quiet" onClick={() => form.dispatch({ type: "remove", key: field.key })}>
-            Remove<span className="sr-only"> {field.label}</span>
+            Remove <span className="sr-only">{field.label}</span>
           </Button>
         )}
       </Row>
@@ -84,12 +79,19 @@ function focusOnce(input: HTMLInputElement | null): void {
   input?.focus();
 }
 
-function Row({ text, children }: { text: string; children: React.ReactNode }) {
+interface RowProps {
+  label: string;
+  text: string;
+  children: ReactNode;
+}
+
+function Row({ label, text, children }: RowProps) {
   return (
-    <div className="flex min-h-[2.625rem] flex-wrap items-center gap-2 rounded-[0.625rem] border border-line bg-sunken py-1 pl-3 pr-1.5">
+    <fieldset className="flex min-h-[2.625rem] flex-wrap items-center gap-2 rounded-[0.625rem] border border-line bg-sunken py-1 pl-3 pr-1.5">
+      <legend className="sr-only">{label}</legend>
       <KeyRound aria-hidden className="size-4 text-soft" />
-      <span className="mr-auto text-[0.9375rem]">{text}</span>
-      {children}
-    </div>
+      <span className="text-[0.9375rem]">{text}</span>
+      <span className="ml-auto flex gap-1">{children}</span>
+    </fieldset>
   );
 }
