@@ -30,7 +30,7 @@ from src.errors import (
 
 from .client import Deadlines
 from .models import Outcome, StreamEnd, TextDelta, Usage
-from .sdk_errors import classify_sdk_error
+from .sdk_errors import classify_sdk_error, filled
 
 ChunkStream: TypeAlias = "openai.AsyncStream[ChatCompletionChunk]"
 _FAILURES = (openai.OpenAIError, httpx2.HTTPError, OSError, ValueError, TypeError, AttributeError)
@@ -66,8 +66,8 @@ class StreamReader:
         except TimeoutError as late:
             silence = f"The server took the request but sent no token within {self._deadlines.first_event_s:g} s"
             raise FirstByteTimeout(silence, context=self._context) from late
-        except ArchonError:
-            raise
+        except ArchonError as error:
+            raise filled(error, self._context) from error.__cause__
         except _FAILURES as error:
             raise self._typed(error) from error
         finally:

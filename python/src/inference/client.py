@@ -9,7 +9,7 @@ from typing import TypedDict
 import httpx2
 import openai
 
-from src.errors import ConfigurationError, ErrorContext, redact_url
+from src.errors import ConfigurationError, ErrorContext, ProtocolError, redact_url
 
 from .pool import CONNECT_S, server_pool
 from .provider import ActiveProvider, Endpoint
@@ -18,6 +18,9 @@ NO_KEY = "none"
 """What stands where a key belongs when the server wants none: the SDK insists on one, vLLM ignores it."""
 NO_MODEL = "choose model"
 """The operation in the error for a request that names no model."""
+
+
+_ANSWERS = {"text/event-stream", "application/octet-stream"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,10 @@ def client_arguments(endpoint: Endpoint, *, deadlines: Deadlines | None = None) 
         max_retries=0,
         timeout=timeout,
         http_client=httpx2.AsyncClient(
-            transport=server_pool(), timeout=timeout, trust_env=False, event_hooks={"request": [require_model]}
+            transport=server_pool(),
+            timeout=timeout,
+            trust_env=False,
+            event_hooks={"request": [require_model], "response": [require_answer]},
         ),
     )
 
@@ -84,6 +90,23 @@ async def require_model(request: httpx2.Request) -> None:
             next_step="Choose a model in Settings.",
             context=ErrorContext(operation=NO_MODEL, url=redact_url(str(request.url))),
         )
+
+
+async def require_answer(response: httpx2.Response) -> None:
+    """Refuse a success that is no answer of the API: the SDK would hand a web page out as if it were one.
+
+    Raises:
+        ProtocolError: the content type is neither JSON, nor an event stream, nor bytes.
+    """
+    kind = response.headers.get("content-type", "").split(";")[0].strip().lower()
+    if not response.is_success or kind.endswith("json") or kind in _ANSWERS:
+        return
+    what = "a web page" if "html" in kind else kind or "something without a content type"
+    raise ProtocolError(
+        f"The server answered {what} where JSON was expected",
+        next_step="Check that the base URL leads to the API and not to a web page or proxy.",
+        context=ErrorContext(status=response.status_code, url=redact_url(str(response.request.url))),
+    )
 
 
 def make_client(endpoint: Endpoint, *, deadlines: Deadlines | None = None) -> openai.AsyncOpenAI:

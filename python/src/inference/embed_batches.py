@@ -192,14 +192,11 @@ class _Run:
     async def _typed_post(self, texts: Sequence[str]) -> Posted:
         try:
             return await self._post(texts)
-        except (Overloaded, RateLimited):
-            self._pacing.pushed_back()
-            raise
-        except (openai.OpenAIError, httpx2.HTTPError, OSError, ValueError) as error:
+        except (ArchonError, openai.OpenAIError, httpx2.HTTPError, OSError, ValueError) as error:
             typed = classify_sdk_error(error, self._plan.context, secrets=self._plan.secrets)
             if isinstance(typed, (Overloaded, RateLimited)):
                 self._pacing.pushed_back()
-            raise typed from error
+            raise typed from (typed.__cause__ if typed is error else error)
 
     async def _refused(self, batch: list[int], error: ArchonError) -> None:
         if isinstance(error, _STOPS):

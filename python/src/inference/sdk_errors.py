@@ -27,6 +27,7 @@ from src.errors import (
 from .failures import Reply, error_from_event, error_from_reply
 from .transport_failures import causes_of, error_from_transport
 
+_FILLED = ("provider", "connection", "operation", "model", "url")
 _MERGED: dict[tuple[type[ArchonError], type[openai.OpenAIError]], type[ArchonError]] = {}
 
 
@@ -35,10 +36,10 @@ def typed_sdk_error(
 ) -> ArchonError:
     """The error of our family for an exception of the OpenAI SDK: also an instance of `type(exc)`, which is its cause.
 
-    An ArchonError comes back as it is. Use it as `raise typed_sdk_error(exc, context) from exc`.
+    An ArchonError comes back with what its context lacked. Use it as `raise typed_sdk_error(exc, context) from exc`.
     """
     if isinstance(exc, ArchonError):
-        return exc
+        return filled(exc, context)
     plain = classify_sdk_error(exc, context, secrets=secrets, models=models)
     if not isinstance(exc, openai.OpenAIError):
         plain.__cause__ = exc
@@ -57,7 +58,7 @@ def classify_sdk_error(
 ) -> ArchonError:
     """The plain error of our family for an exception of the SDK or of its HTTP client."""
     if isinstance(exc, ArchonError):
-        return exc
+        return filled(exc, context)
     context = _with_url(exc, context)
     if isinstance(exc, openai.APIStatusError):
         return error_from_reply(_reply(exc, secrets), context, models=models)
@@ -66,6 +67,12 @@ def classify_sdk_error(
     if isinstance(exc, openai.APIResponseValidationError) or not isinstance(exc, openai.APIError):
         return _unreadable(exc, context)
     return error_from_event(cast(JsonValue, exc.body), context, secrets=secrets)
+
+
+def filled(error: ArchonError, context: ErrorContext) -> ArchonError:
+    """`error` with what its context lacks of where it happened."""
+    known = context.public()
+    return error.with_context(**{name: known.get(name) for name in _FILLED})
 
 
 def _merged_class(ours: type[ArchonError], theirs: type[openai.OpenAIError]) -> type[ArchonError]:
@@ -102,7 +109,8 @@ def _reply(exc: openai.APIStatusError, secrets: Sequence[str]) -> Reply:
 
 def _connection(exc: openai.APIConnectionError, context: ErrorContext) -> ArchonError:
     if isinstance(exc.__cause__, ArchonError):
-        return exc.__cause__  # we refused to send it
+        # We refused to send it, or to hand out what came.
+        return filled(exc.__cause__, context)
     for cause in causes_of(exc):
         if isinstance(cause, (httpx2.RequestError, httpx2.InvalidURL)):
             return error_from_transport(cause, context)
