@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from html_to_markdown import ConversionError, ConversionOptions, convert
 from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -51,7 +51,7 @@ def read_html(html: str, url: str) -> HtmlParts:
     for node in tree.css(_NOISE):
         node.decompose()
     main = _main(tree)
-    markdown = _markdown(main) if main is not None else ""
+    markdown = _markdown(main, url) if main is not None else ""
     if not markdown.strip():
         raise _no_text(needs_script)
     heading = main.css_first("h1") if main is not None else None
@@ -82,12 +82,15 @@ def _links(tree: LexborHTMLParser, url: str) -> tuple[Link, ...]:
     """Links that may be followed, each address once."""
     base = joined(url, _attribute(tree, "base", "href") or "") or url
     found: dict[str, Link] = {}
+    seen: set[str] = set()
     for node in tree.css("a[href]"):
-        if "nofollow" in (node.attributes.get("rel") or ""):
+        reference = (node.attributes.get("href") or "").partition("#")[0]
+        if reference in seen or "nofollow" in (node.attributes.get("rel") or ""):
             continue
-        target = joined(base, node.attributes.get("href") or "")
-        if target is not None and target not in found:
-            found[target] = Link(target, " ".join(node.text().split())[:200])
+        seen.add(reference)
+        target = joined(base, reference) if reference else None
+        if target is not None:
+            found.setdefault(target, Link(target, " ".join(node.text().split())[:200]))
         if len(found) >= MAX_LINKS:
             break
     return tuple(found.values())
@@ -108,13 +111,13 @@ def _main(tree: LexborHTMLParser) -> LexborNode | None:
     return body
 
 
-def _markdown(main: LexborNode) -> str:
+def _markdown(main: LexborNode, url: str) -> str:
     for node in main.css("pre"):
         language = _code_language(node)
         if language:
             node.attrs["class"] = f"language-{language}"
     try:
-        markdown = convert(main.html or "", _BASE).content or ""
+        markdown = convert(main.html or "", replace(_BASE, base_url=url)).content or ""
     except ConversionError:
         markdown = ""
     # Markup nested a thousand deep is dropped by the converter; its words are worth more than nothing.

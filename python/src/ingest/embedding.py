@@ -1,0 +1,156 @@
+"""The embedding stage: passages of many pages gathered into requests, several under way at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from src.errors import ArchonError, BadRequest, ContextTooLong, InvalidInput, ProtocolError, UnsupportedFeature
+from src.inference.models import Embedder, Vector
+
+from .document import Chunk
+from .patience import Patience
+from .tokens import DEFAULT_RATIO
+
+BATCH = 32
+"""Texts in one request. Larger ones make a person's query wait for their whole length."""
+WORKERS = 16
+"""Requests offered at once; how many really run at once is the embedder's own decision."""
+_FILL_S = 0.02
+_QUEUE = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class _Passage:
+    text: str
+    done: asyncio.Future[Vector]
+
+
+@dataclass(slots=True)
+class EmbedStage:
+    """Turns passages into vectors. `run` must be under way while `vectors` is awaited."""
+
+    embedder: Embedder
+    dimensions: int
+    patience: Patience
+    batch: int = BATCH
+    workers: int = WORKERS
+    _queue: asyncio.Queue[_Passage] = field(default_factory=lambda: asyncio.Queue(_QUEUE))
+
+    async def vectors(self, texts: Sequence[str]) -> list[Vector]:
+        """One vector per text, same order.
+
+        Raises:
+            ContextTooLong, BadRequest, InvalidInput: one of the texts cannot be embedded.
+        """
+        loop = asyncio.get_running_loop()
+        passages = [_Passage(text, loop.create_future()) for text in texts]
+        for passage in passages:
+            await self._queue.put(passage)
+        # Waits for all, also when one fails, so that no passage is left behind that nobody asks about.
+        await asyncio.gather(*(passage.done for passage in passages), return_exceptions=True)
+        return [passage.done.result() for passage in passages]
+
+    async def run(self) -> None:
+        """Work until cancelled.
+
+        Raises:
+            ArchonError: the model server cannot be used any more; the whole job has to end.
+        """
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self.workers):
+                group.create_task(self._work())
+
+    async def _work(self) -> None:
+        while True:
+            passages = await self._gather()
+            while passages:
+                passages = await self._embed(passages)
+
+    async def _gather(self) -> list[_Passage]:
+        """The next passages: as many as there are, waiting a moment for a full request."""
+        passages = [await self._queue.get()]
+        deadline = asyncio.get_running_loop().time() + _FILL_S
+        try:
+            async with asyncio.timeout_at(deadline):
+                while len(passages) < self.batch:
+                    passages.append(await self._queue.get())
+        except TimeoutError:
+            pass
+        return passages
+
+    async def _embed(self, passages: list[_Passage]) -> list[_Passage]:
+        """Embed once; what is left is to be tried again."""
+        outcomes = await self.embedder.embed_passages([passage.text for passage in passages])
+        if len(outcomes) != len(passages):
+            raise ProtocolError(f"{len(passages)} texts were sent and {len(outcomes)} answers came back.")
+        left: list[_Passage] = []
+        trouble: ArchonError | None = None
+        for passage, outcome in zip(passages, outcomes, strict=True):
+            if passage.done.done():
+                continue
+            if outcome.vector is not None:
+                passage.done.set_result(self._checked(outcome.vector))
+            elif outcome.error is not None and belongs_to_text(outcome.error):
+                passage.done.set_exception(outcome.error)
+            else:
+                left.append(passage)
+                trouble = outcome.error or ProtocolError("The model server gave neither a vector nor an error.")
+        if trouble is not None:
+            await self.patience.wait(trouble)
+        else:
+            self.patience.over()
+        return left
+
+    def _checked(self, vector: Vector) -> Vector:
+        if len(vector) != self.dimensions:
+            raise ProtocolError(
+                f"The model server sent a vector of {len(vector)} numbers; this space has {self.dimensions}.",
+                next_step="Another model answers under this name. Press Check in Settings.",
+            )
+        return vector
+
+
+def belongs_to_text(error: ArchonError) -> bool:
+    """Whether an error is about this one text, so that other pages can go on."""
+    return isinstance(error, ContextTooLong | BadRequest | InvalidInput) and not isinstance(error, UnsupportedFeature)
+
+
+@dataclass(slots=True)
+class Gauge:
+    """Tokens of the model per estimated token. The largest passages of the first pages are counted by the model."""
+
+    embedder: Embedder
+    ratio: float = DEFAULT_RATIO
+    _highest: float = 0.0
+    _counted: int = 0
+
+    _SAMPLE = 16
+    _ENOUGH = 64
+    _MARGIN = 1.03
+    _LOWEST = 0.9
+
+    async def fits(self, chunks: Sequence[Chunk], max_tokens: int) -> bool:
+        """Whether the passages fit; False, and a higher ratio, when the document has to be cut anew.
+
+        Raises:
+            ConfigurationError, ProviderError: the model server cannot count.
+        """
+        if self._counted >= self._ENOUGH:
+            return True
+        largest = sorted(chunks, key=lambda chunk: chunk.estimated_tokens, reverse=True)[: self._SAMPLE]
+        counts = await self.embedder.count_tokens([chunk.embedded_text for chunk in largest])
+        seen = [count / max(chunk.estimated_tokens, 1) for chunk, count in zip(largest, counts, strict=True)]
+        self._counted += len(seen)
+        self._highest = max(self._highest, *seen)
+        if max(counts) > max_tokens:
+            self.raise_ratio()
+            return False
+        if self._counted >= self._ENOUGH:
+            self.ratio = max(self._highest * self._MARGIN, self._LOWEST)
+        return True
+
+    def raise_ratio(self) -> None:
+        """A passage was longer than thought."""
+        self.ratio = max(self._highest, self.ratio) * 1.2

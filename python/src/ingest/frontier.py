@@ -1,0 +1,137 @@
+"""The frontier of a crawl: which addresses belong to it and which are still to be fetched, all kept in the store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
+
+from src.store import jobs
+from src.store.database import Database
+from src.store.jobs import Address, FrontierRow
+
+from .addresses import canonical_url, host_of
+from .document import Link
+
+_PICTURES = "png jpg jpeg gif svg webp ico bmp tif tiff avif"
+_MEDIA = "mp3 mp4 webm ogg wav avi mov mkv flac woff woff2 ttf eot otf"
+_ARCHIVES = "zip gz tgz bz2 xz 7z rar tar jar whl deb rpm dmg exe msi iso apk bin so dll"
+_DATA = "css js mjs map json xml rss atom csv tsv parquet sqlite db asc sig sha256"
+_OFFICE = "doc docx ppt pptx xls xlsx odt ods odp epub ps"
+_NOT_PAGES = frozenset(f".{word}" for group in (_PICTURES, _MEDIA, _ARCHIVES, _DATA, _OFFICE) for word in group.split())
+_PAGES = frozenset({".html", ".htm", ".xhtml", ".php", ".asp", ".aspx", ".jsp", ".md", ".txt", ".rst", ".pdf", ".xml"})
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The part of a site that a crawl stays in: one host, and paths below a prefix that ends with a slash."""
+
+    host: str
+    prefix: str
+
+    def contains(self, url: str) -> bool:
+        """Whether `url` is in it and looks like a page."""
+        parts = urlsplit(url)
+        path = parts.path or "/"
+        if host_of(url) != self.host or PurePosixPath(path.lower()).suffix in _NOT_PAGES:
+            return False
+        return path.startswith(self.prefix) or path == self.prefix.rstrip("/")
+
+
+def scope_of(url: str) -> Scope:
+    """The scope of a start address: the folder that it names or lies in."""
+    path = urlsplit(url).path or "/"
+    folder, _, name = path.rpartition("/")
+    is_file = PurePosixPath(name.lower()).suffix in _PAGES
+    return Scope(host_of(url), f"{folder}/" if is_file or not name else f"{path}/")
+
+
+def site_scope(url: str) -> Scope:
+    """Everything on the host of `url`."""
+    return Scope(host_of(url), "/")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An address to be fetched. `position` is its place among all that were found."""
+
+    address: Address
+    depth: int
+    position: int
+
+
+@dataclass(slots=True)
+class Frontier:
+    """Addresses in the order in which they were found, each handed out once."""
+
+    database: Database
+    job_id: str
+    page_limit: int
+    _waiting: deque[Entry] = field(default_factory=deque)
+    _known: set[str] = field(default_factory=set)
+    _open: int = 0
+    _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    left_out: int = 0
+
+    def restore(self, rows: Iterable[FrontierRow]) -> None:
+        """Go on where an earlier worker stopped."""
+        for position, row in enumerate(rows):
+            self._known.add(row.address.key)
+            if row.state == "queued":
+                self._waiting.append(Entry(row.address, row.depth, position))
+
+    @property
+    def size(self) -> int:
+        """Addresses known."""
+        return len(self._known)
+
+    async def add(self, links: Iterable[Link], *, depth: int) -> int:
+        """Keep and queue the addresses that are new; how many were. Raises StoreError."""
+        fresh: dict[str, Address] = {}
+        for link in links:
+            key = canonical_url(link.url)
+            if key not in self._known and key not in fresh:
+                fresh[key] = Address(key, link.url, link.text)
+        if not fresh:
+            return 0
+        room = max(self.page_limit - len(self._known), 0)
+        offered = list(fresh.values())[:room]
+        self.left_out += len(fresh) - len(offered)
+        if not offered:
+            return 0
+        added = await jobs.add_addresses(self.database, self.job_id, offered, depth=depth, page_limit=self.page_limit)
+        async with self._changed:
+            for address in added:
+                self._waiting.append(Entry(address, depth, len(self._known)))
+                self._known.add(address.key)
+            self._changed.notify_all()
+        return len(added)
+
+    def knows(self, url: str) -> bool:
+        """Whether the address was found before."""
+        return canonical_url(url) in self._known
+
+    def claim(self, key: str) -> bool:
+        """False when another entry has this address already: a redirect led to a page that is known."""
+        if key in self._known:
+            return False
+        self._known.add(key)
+        return True
+
+    async def take(self) -> Entry | None:
+        """The next entry; None when there is none and none can come any more."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._waiting or not self._open)
+            if not self._waiting:
+                return None
+            self._open += 1
+            return self._waiting.popleft()
+
+    async def explored(self) -> None:
+        """An entry that was taken has given all its links."""
+        async with self._changed:
+            self._open -= 1
+            self._changed.notify_all()

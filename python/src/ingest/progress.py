@@ -1,0 +1,284 @@
+"""How far a job is: one frozen value, kept in the job's row, shown by REST with Archon v1's words and fields."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import UTC, datetime
+
+from src.errors import ArchonError, JsonValue
+from src.store.jobs import FrontierRow, Job, JsonObject
+
+MAX_FAILURES = 200
+MAX_LOGS = 100
+FINAL = frozenset({"completed", "failed", "cancelled"})
+_BARS = {"starting": 1.0, "analyzing": 3.0, "finalization": 98.0, "completed": 100.0}
+_WORK_BEGINS, _WORK_ENDS = 3.0, 97.0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a page was not stored: text, error code, what to do."""
+
+    url: str
+    error: str
+    code: str
+    next_step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What became of the pages so far."""
+
+    pages_stored: int = 0
+    pages_unchanged: int = 0
+    pages_failed: int = 0
+    pages_removed: int = 0
+    pages_skipped: int = 0
+    chunks_stored: int = 0
+    word_count: int = 0
+    failures: tuple[Failure, ...] = ()
+
+    @property
+    def pages_done(self) -> int:
+        """Pages of which it is known what became of them."""
+        return self.pages_stored + self.pages_unchanged + self.pages_failed + self.pages_removed + self.pages_skipped
+
+    def stored(self, chunks: int, words: int) -> Tally:
+        """One more page with its chunks."""
+        return replace(
+            self,
+            pages_stored=self.pages_stored + 1,
+            chunks_stored=self.chunks_stored + chunks,
+            word_count=self.word_count + words,
+        )
+
+    def failed(self, url: str, error: ArchonError) -> Tally:
+        """One more page that was not stored."""
+        failure = Failure(url, error.message, error.code, error.next_step)
+        return replace(self, pages_failed=self.pages_failed + 1, failures=(*self.failures, failure)[:MAX_FAILURES])
+
+    def counted(self, state: str) -> Tally:
+        """One more page that is unchanged, removed or skipped."""
+        name = f"pages_{state}"
+        return replace(self, **{name: getattr(self, name) + 1})
+
+    def to_dict(self) -> JsonObject:
+        """REST's `outcome`."""
+        return {**asdict(self), "failures": [asdict(failure) for failure in self.failures]}
+
+
+@dataclass(frozen=True, slots=True)
+class JobProgress:
+    """A job at one moment. `status` is one of Archon v1's words; `percent` never goes down; times are UTC."""
+
+    job_id: str
+    kind: str
+    status: str = "starting"
+    percent: float = 0.0
+    message: str = "Waiting to start"
+    source_id: str = ""
+    url: str = ""
+    title: str = ""
+    filename: str = ""
+    file_type: str = ""
+    crawl_type: str = ""
+    scope_url: str = ""
+    current_url: str = ""
+    total_pages: int = 0
+    chunks_total: int = 0
+    tally: Tally = field(default_factory=Tally)
+    logs: tuple[str, ...] = ()
+    detail: JsonObject | None = None
+    started_at: datetime | None = None
+    updated_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.status in FINAL
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds of work so far."""
+        if self.started_at is None:
+            return 0.0
+        return max(((self.finished_at or self.updated_at or self.started_at) - self.started_at).total_seconds(), 0.0)
+
+    def at(self, **changes: object) -> JobProgress:
+        """Itself a moment later, with a bar that never goes back."""
+        later = replace(self, updated_at=datetime.now(UTC), **changes)  # type: ignore[arg-type]
+        return replace(later, percent=max(self.percent, later._bar()))
+
+    def _bar(self) -> float:
+        fixed = _BARS.get(self.status)
+        if fixed is not None:
+            return fixed
+        if self.status in FINAL or not self.total_pages:
+            return self.percent
+        return _WORK_BEGINS + (_WORK_ENDS - _WORK_BEGINS) * min(self.tally.pages_done / self.total_pages, 1.0)
+
+    def to_dict(self) -> JsonObject:
+        """The body of `GET /api/progress/{id}`."""
+        body: JsonObject = {
+            "progressId": self.job_id,
+            "type": self.kind,
+            "status": self.status,
+            "progress": int(self.percent),
+            "message": self.message,
+            "currentStep": self.status,
+            "stepMessage": self.message,
+            "logs": list(self.logs),
+            "details": self._details(),
+            "chunksStored": self.tally.chunks_stored,
+            "wordCount": self.tally.word_count,
+            "sourceId": self.source_id,
+            "duration": f"{self.elapsed_s:.1f}",
+            "outcome": self.tally.to_dict(),
+        }
+        body.update(self._upload_fields() if self.kind == "upload" else self._crawl_fields())
+        if self.detail is not None:
+            body["error"] = self.detail.get("error")
+            body["detail"] = self.detail
+        return body
+
+    def to_operation(self) -> JsonObject:
+        """One entry of `GET /api/progress/`."""
+        entry: JsonObject = {
+            "operation_id": self.job_id,
+            "operation_type": self.kind,
+            "status": self.status,
+            "progress": int(self.percent),
+            "message": self.message,
+            "started_at": self.started_at.isoformat() if self.started_at else None,
+            "source_id": self.source_id,
+            "url": self.url or None,
+            "current_url": self.current_url or None,
+            "crawl_type": self.crawl_type or None,
+            "pages_crawled": self.tally.pages_done,
+            "total_pages": self.total_pages,
+            "documents_created": self.tally.chunks_stored,
+        }
+        return {name: value for name, value in entry.items() if value is not None}
+
+    def _details(self) -> JsonObject:
+        pace = self.tally.chunks_stored / self.elapsed_s if self.elapsed_s > 0 else 0.0
+        left = max(self.chunks_total - self.tally.chunks_stored, 0)
+        return {
+            "currentChunk": self.tally.chunks_stored,
+            "totalChunks": self.chunks_total,
+            "currentOperation": self.message,
+            "chunksPerSecond": round(pace, 2),
+            "estimatedTimeRemaining": round(left / pace, 1) if pace else None,
+            "elapsedTime": round(self.elapsed_s, 1),
+            "pagesCrawled": self.tally.pages_done,
+            "totalPages": self.total_pages,
+            "embeddingsCreated": self.tally.chunks_stored,
+        }
+
+    def _crawl_fields(self) -> JsonObject:
+        return {
+            "currentUrl": self.current_url or self.url,
+            "totalPages": self.total_pages,
+            "processedPages": self.tally.pages_done,
+            "crawlType": self.crawl_type,
+            "completedDocuments": self.tally.pages_stored + self.tally.pages_unchanged,
+            "totalDocuments": self.total_pages,
+            "codeBlocksFound": 0,
+            "codeExamplesStored": 0,
+        }
+
+    def _upload_fields(self) -> JsonObject:
+        return {"uploadType": "document", "fileName": self.filename, "fileType": self.file_type}
+
+    def to_row(self) -> JsonObject:
+        """For the job's row; the pages' reasons are not repeated there, they stand in the frontier."""
+        row: JsonObject = {}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            row[item.name] = value.isoformat() if isinstance(value, datetime) else value
+        row["tally"] = {**self.tally.to_dict(), "failures": []} if not self.is_final else self.tally.to_dict()
+        row["logs"] = list(self.logs)
+        return row
+
+
+def progress_of(job: Job) -> JobProgress:
+    """A job's progress as it was stored last, with the state that its row has now."""
+    stored = dict(job.progress)
+    times = {name: _moment(stored.pop(name, None)) for name in ("started_at", "updated_at", "finished_at")}
+    tally = _tally(stored.pop("tally", None))
+    logs = stored.pop("logs", None)
+    known = {item.name for item in fields(JobProgress)} - {"job_id", "kind", "detail"}
+    progress = JobProgress(
+        job_id=job.id,
+        kind=job.kind,
+        detail=job.error,
+        tally=tally,
+        logs=tuple(str(line) for line in logs) if isinstance(logs, list) else (),
+        started_at=times["started_at"] or job.created_at,
+        updated_at=times["updated_at"] or job.updated_at,
+        finished_at=job.finished_at or times["finished_at"],
+        **{name: value for name, value in stored.items() if name in known},  # type: ignore[arg-type]
+    )
+    if job.state in FINAL:
+        percent = 100.0 if job.state == "completed" else progress.percent
+        return replace(progress, status=job.state, percent=percent)
+    return replace(progress, status="stopping", message="Stopping") if job.cancel_requested else progress
+
+
+def tally_of(rows: Iterable[FrontierRow]) -> Tally:
+    """What the frontier's rows say became of the pages."""
+    tally = Tally()
+    for row in rows:
+        if row.state == "stored":
+            tally = tally.stored(row.chunks, row.words)
+        elif row.state == "failed":
+            failure = _failure({"url": row.address.url, **(row.error or {})})
+            tally = replace(
+                tally, pages_failed=tally.pages_failed + 1, failures=(*tally.failures, failure)[:MAX_FAILURES]
+            )
+        elif row.state != "queued":
+            tally = tally.counted(row.state)
+    return tally
+
+
+def _tally(stored: JsonValue) -> Tally:
+    if not isinstance(stored, dict):
+        return Tally()
+    failures = stored.get("failures")
+    entries = failures if isinstance(failures, list) else []
+    counts = {item.name: stored[item.name] for item in fields(Tally) if isinstance(stored.get(item.name), int)}
+    return Tally(**counts, failures=tuple(_failure(entry) for entry in entries if isinstance(entry, dict)))  # type: ignore[arg-type]
+
+
+def _failure(stored: Mapping[str, JsonValue]) -> Failure:
+    return Failure(*(str(stored.get(name) or "") for name in ("url", "error", "code", "next_step")))
+
+
+def _moment(stored: JsonValue) -> datetime | None:
+    return datetime.fromisoformat(stored) if isinstance(stored, str) else None
+
+
+class Board:
+    """The progress of a running job, in this process: changed by its stages, watched by anybody."""
+
+    def __init__(self, progress: JobProgress) -> None:
+        self.now = progress
+        self._changed = asyncio.Event()
+
+    def set(self, **changes: object) -> None:
+        """A moment later."""
+        self.now = self.now.at(**changes)
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    def note(self, line: str) -> None:
+        """Say something that people should be able to read afterwards."""
+        stamp = datetime.now(UTC).strftime("%H:%M:%S")
+        self.set(message=line, logs=(*self.now.logs, f"{stamp} {line}")[-MAX_LOGS:])
+
+    async def change(self) -> None:
+        """Wait for the next change."""
+        await self._changed.wait()
