@@ -18,6 +18,8 @@ from src.inference.embed import build_embedder
 from src.inference.models import ChatModel, Embedder
 from src.inference.pool import close_pool
 from src.inference.registry import Registry, load_registry
+from src.ingest.fetch import FetchPolicy
+from src.ingest.service import IngestService
 from src.search.query import SearchService
 from src.settings import ModelDiscovery, SecretBox, SettingsService
 from src.store.database import Database
@@ -25,6 +27,7 @@ from src.store.embedded import EmbeddedPostgres
 from src.store.migrate import migrate
 from src.store.postgres import PostgresDatabase
 
+from .limits import MAX_FILE_BYTES
 from .models import ModelInUse
 from .services.credential_service import CredentialService, credential_service
 
@@ -42,6 +45,7 @@ class Rooms:
     credentials: CredentialService
     embedder: ModelInUse[Embedder]
     discover: ModelDiscovery
+    ingest: IngestService
     search: SearchService
     answers: AnswerService
     conversations: ConversationService
@@ -60,8 +64,10 @@ async def open_rooms(environment: Environment) -> AsyncIterator[Rooms]:
         # The public seam of v1's code: one object of the process, which works on this server's database.
         credential_service.attach(rooms.settings)
         try:
+            await rooms.ingest.resume_interrupted()
             yield rooms
         finally:
+            await rooms.ingest.close()
             credential_service.detach()
             await close_pool()
 
@@ -83,6 +89,12 @@ def _rooms(environment: Environment, database: Database) -> Rooms:
         credentials=credential_service,
         embedder=embedder,
         discover=resolve_model,
+        ingest=IngestService(
+            database,
+            embedder,
+            FetchPolicy(allow_private=environment.allow_private_addresses),
+            max_upload_bytes=MAX_FILE_BYTES,
+        ),
         search=search,
         answers=AnswerService(database, search, chat_model, embedder),
         conversations=ConversationService(database),

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -20,13 +19,10 @@ from src.errors import ArchonError, DocumentTooLarge, InvalidInput
 
 from .access import AccessPolicy
 from .errors_http import error_response, unexpected
+from .limits import MAX_FILE_BYTES, MAX_JSON_BODY, MAX_UPLOAD_BODY
 
 _log = structlog.get_logger("archon.server.access")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{8,64}")
-_MEGABYTE = 1024 * 1024
-MAX_JSON_BODY = 2 * _MEGABYTE
-MAX_UPLOAD_BODY = 64 * _MEGABYTE
-"""Bytes of a whole request. One file may be a little smaller, since the form around it counts too."""
 
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE",
@@ -142,15 +138,14 @@ class _Limit:
     """Most bytes of a request's body, and the error for more."""
 
     bytes: int
-    error: Callable[[str], ArchonError]
-
-
-_JSON_LIMIT = _Limit(MAX_JSON_BODY, InvalidInput)
-_UPLOAD_LIMIT = _Limit(MAX_UPLOAD_BODY, DocumentTooLarge)
+    error: ArchonError
 
 
 def _body_limit(path: str) -> _Limit:
-    return _UPLOAD_LIMIT if path == "/api/documents/upload" else _JSON_LIMIT
+    if path == "/api/documents/upload":
+        file = f"The file is larger than {MAX_FILE_BYTES / 1e6:g} MB."
+        return _Limit(MAX_UPLOAD_BODY, DocumentTooLarge(file, next_step="Split it into smaller files."))
+    return _Limit(MAX_JSON_BODY, InvalidInput(f"The request is larger than {MAX_JSON_BODY / 1e6:g} MB."))
 
 
 def _limited(receive: Receive, limit: _Limit, headers: Headers) -> Receive:
@@ -159,10 +154,9 @@ def _limited(receive: Receive, limit: _Limit, headers: Headers) -> Receive:
     Raises:
         InvalidInput, DocumentTooLarge: the announced length is above the limit.
     """
-    too_much = limit.error(f"The request is larger than {limit.bytes // _MEGABYTE} MB, the limit of this call.")
     announced = headers.get("content-length", "0")
     if announced.isdigit() and int(announced) > limit.bytes:
-        raise too_much
+        raise limit.error
     seen = 0
 
     async def counted() -> Message:
@@ -170,7 +164,7 @@ def _limited(receive: Receive, limit: _Limit, headers: Headers) -> Receive:
         message = await receive()
         seen += len(message.get("body", b""))
         if seen > limit.bytes:
-            raise too_much
+            raise limit.error
         return message
 
     return counted

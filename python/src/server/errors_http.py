@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from src.errors import ArchonError, ErrorContext, InvalidInput, JsonValue, NotFound
+from src.errors import ArchonError, ErrorContext, InvalidInput, JsonValue, NotFound, TokenRequired
 
 
 class MethodNotAllowed(ArchonError):
@@ -54,7 +54,7 @@ def error_response(error: ArchonError, headers: Mapping[str, str] | None = None)
     extra = dict(headers or {})
     if error.context.retry_after_s is not None:
         extra["Retry-After"] = str(math.ceil(error.context.retry_after_s))
-    if error.http_status == HTTPStatus.UNAUTHORIZED:
+    if isinstance(error, TokenRequired):
         extra["WWW-Authenticate"] = "Bearer"
     return JSONResponse({"detail": error.to_dict()}, status_code=error.http_status, headers=extra)
 

@@ -3,93 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import re
-import shutil
 import signal
-import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 
-from src.config import REPOSITORY
 from src.store.embedded import EmbeddedPostgres
+
+from .process import Running, open_data_dir, serving_process, start
 
 IDLE_MB = 250
 PORT_OPEN_S = 3.0
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A server process."""
-
-    process: asyncio.subprocess.Process
-    address: str
-    data_dir: Path
-    started_s: float
-
-    @property
-    def resident_mb(self) -> float:
-        """Its resident memory in megabytes, as the kernel counts it."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0]) / 1024
-
-    async def answers(self, path: str, status: int) -> httpx.Response:
-        """The first answer with that status; asks again until then."""
-        async with httpx.AsyncClient(base_url=self.address) as client, asyncio.timeout(60):
-            while True:
-                try:
-                    answer = await client.get(path)
-                except httpx.TransportError:
-                    await asyncio.sleep(0.02)
-                    continue
-                if answer.status_code == status:
-                    return answer
-
-
-async def start(data_dir: Path, port: int, **values: str) -> Running:
-    """Start `python -m src.server.main` with nothing but these variables."""
-    environment = {
-        "PATH": os.environ["PATH"],
-        "ARCHON_DATA_DIR": str(data_dir),
-        "ARCHON_SERVER_PORT": str(port),
-        "DATABASE_URL": "",
-        "VLLM_BASE_URL": "",
-    }
-    # A file, not a pipe: asyncio's wait() would also wait for the pipe, which Postgres inherits.
-    with (data_dir / "server.log").open("ab") as log:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "src.server.main"),
-            cwd=REPOSITORY / "python",
-            env=environment | values,
-            stdout=log,
-            stderr=log,
-        )
-    return Running(process, f"http://127.0.0.1:{port}", data_dir, time.perf_counter())
-
-
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
-    # pytest's own temporary folders are closed to the user that runs Postgres in place of root.
-    folder = Path(tempfile.mkdtemp(prefix="archon-server-"))
-    folder.chmod(0o711)
-    yield folder
-    EmbeddedPostgres(folder / "postgres").stop()
-    shutil.rmtree(folder, ignore_errors=True)
+    with open_data_dir() as folder:
+        yield folder
 
 
 @pytest.fixture
 async def running(data_dir: Path, free_port: int) -> AsyncIterator[Running]:
-    server = await start(data_dir, free_port)
-    yield server
-    if server.process.returncode is None:
-        server.process.kill()
-    await server.process.wait()
+    async with serving_process(data_dir, free_port) as server:
+        yield server
 
 
 async def test_the_port_is_open_at_once_and_says_what_is_still_missing(running: Running) -> None:

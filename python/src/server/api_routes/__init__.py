@@ -1,6 +1,6 @@
 """The routes: one file per noun, each thin over a room."""
 
-from . import chat, credentials, health, knowledge, pages, providers, rag, session, settings
+from . import chat, credentials, health, knowledge, pages, progress, providers, rag, session, settings, work
 
 # In this order: /api/knowledge-items/search must not be taken for an item's id.
 ROUTERS = (
@@ -10,6 +10,8 @@ ROUTERS = (
     credentials.router,
     providers.router,
     rag.router,
+    work.router,
+    progress.router,
     knowledge.router,
     pages.router,
     chat.router,

@@ -8,6 +8,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
+from src.ingest.requests import MAX_DEPTH, MAX_PAGES
+
 
 def _storable(text: str) -> str:
     if "\0" in text:
@@ -47,8 +49,8 @@ class CrawlBody(BaseModel):
     knowledge_type: Name = "technical"
     tags: Tags = []
     update_frequency: int = Field(default=7, ge=0, le=3650)
-    max_depth: int = Field(default=2, ge=0, le=20)
-    max_pages: int = Field(default=200, ge=1, le=100_000)
+    max_depth: int = Field(default=2, ge=1, le=MAX_DEPTH)
+    max_pages: int = Field(default=200, ge=1, le=MAX_PAGES)
     extract_code_examples: bool = True
 
 
