@@ -311,12 +311,12 @@ class Dialer:
         self._deadlines.watch(reply)
         return reply
 
-    def done(self, reply: Reply) -> None:
+    def done(self, reply: Reply, *, keep: bool = True) -> None:
         """Give the connection back; one whose answer is not whole is closed, which stops the work."""
         self._deadlines.forget(reply)
         connection = reply.connection
         self._live.discard(connection)
-        if connection.reusable() and connection.reply is reply:
+        if keep and connection.reusable() and connection.reply is reply:
             connection.resume()
             connection.idle_since = connection.loop.time()
             self._idle.append(connection)

@@ -211,6 +211,9 @@ class Fleet:
                 next_step=f"It is served for {routes}.",
                 context=ErrorContext(field="model", model=model),
             )
+        wrong = next((one.last_error for one in self.servers if one.standing is Standing.WRONG), None)
+        if wrong is not None:
+            return wrong
         new = [one.name for one in self.servers if one.standing is Standing.NEW]
         if new:
             return ProviderUnavailable(

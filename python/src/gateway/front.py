@@ -208,6 +208,7 @@ class Front(asyncio.Protocol):
         self._head_size = 0
         self._body_size = 0
         self._in_head = True
+        self._unparsed = 0
         self._discarding = False
         self._draining = False
         self._drained: asyncio.Future[None] | None = None
@@ -234,16 +235,40 @@ class Front(asyncio.Protocol):
             return
         if self._task is None and not self._waiting:
             self._reading()
+        if self._unparsed:
+            self._take_unparsed(data)
+            return
         if self._in_head:
             self._head_size += len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self.refuse(Malformed("An upgrade to another protocol is not offered here."))
+        except httptools.HttpParserUpgrade as offer:
+            self._stay_with_http_1(data[offer.args[0] :])
         except httptools.HttpParserError as error:
             self.refuse(Malformed(f"This is not an HTTP/1.1 request ({error})."))
         if self._in_head and self._head_size > self._limits.head_bytes and not self._discarding:
             self.refuse(HeadTooLarge(f"Request line and headers are longer than {self._limits.head_bytes} bytes."))
+
+    def _stay_with_http_1(self, rest: bytes) -> None:
+        """A client offered another protocol (Java's offers HTTP/2 with every request): go on as if it had not.
+
+        llhttp stops at such an offer; the body that follows it is taken by its length.
+        """
+        self._parser = httptools.HttpRequestParser(self)
+        if self._unparsed:
+            self._take_unparsed(rest)
+        elif rest:
+            self.data_received(rest)
+
+    def _take_unparsed(self, data: bytes) -> None:
+        body, rest = data[: self._unparsed], data[self._unparsed :]
+        self._unparsed -= len(body)
+        if body:
+            self.on_body(body)
+        if not self._unparsed:
+            self.on_message_complete()
+            if rest:
+                self.data_received(rest)
 
     def pause_writing(self) -> None:
         self.write_paused = True
@@ -327,6 +352,8 @@ class Front(asyncio.Protocol):
         request.http_1_1 = self._parser.get_http_version() == "1.1"
         request.keep_alive = self._parser.should_keep_alive()
         length = request.header(b"content-length")
+        if self._parser.should_upgrade():
+            self._unparsed = int(length or 0)
         if length and int(length) > self._limits.body_bytes:
             self._refuse_size()
         elif request.header(b"expect").lower() == b"100-continue":
@@ -341,6 +368,8 @@ class Front(asyncio.Protocol):
             self.due = self._loop.time() + self._limits.body_s
 
     def on_message_complete(self) -> None:
+        if self._unparsed:
+            return
         request, self._request = self._request, None
         self._in_head = True
         if request is None or self._discarding:

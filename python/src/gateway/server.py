@@ -27,6 +27,7 @@ _NOT_FORWARDED = frozenset(
         b"cookie",
         b"expect",
         b"host",
+        b"http2-settings",
         b"keep-alive",
         b"origin",
         b"proxy-authorization",
@@ -121,7 +122,7 @@ class Server:
         try:
             content = await reply.whole()
         finally:
-            self.dialer.done(reply)
+            self.dialer.done(reply, keep=False)
         check_loop(reply, self.name)
         return reply.status, content
 

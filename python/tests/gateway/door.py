@@ -49,7 +49,7 @@ class Client:
         self.port = port
 
     async def open(self) -> Client:
-        self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port, limit=2**24)
+        self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port)
         return self
 
     async def send(self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> None:

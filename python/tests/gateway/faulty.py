@@ -262,7 +262,12 @@ class FaultyServer:
             work.cancel()
             raise ConnectionError
         gone.cancel()
-        await work
+        await asyncio.gather(gone, return_exceptions=True)
+        try:
+            await work
+        except ConnectionError:
+            self.left.set()
+            raise
 
     async def _answer_probe(self, line: Line, path: str) -> None:
         if path == "/health":

@@ -1,0 +1,294 @@
+"""A server that fails: another one answers while the client has not seen a byte; the error is honest otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from .conftest import Stage
+from .door import CHAT, STREAM, until
+from .faulty import (
+    NOT_FOUND,
+    Behaviour,
+    answers,
+    chat_answer,
+    event,
+    good,
+    hang,
+    raw,
+    reset,
+    status,
+    stream,
+)
+
+BUSY = b'{"error":{"message":"The engine is currently busy.","type":"Service Unavailable","param":null,"code":503}}'
+TOO_LONG = (
+    b'{"error":{"message":"This model\'s maximum context length is 2048 tokens. However, your prompt contains at least '
+    b'2049 input tokens","type":"BadRequestError","param":"input_tokens","code":400}}'
+)
+HTML = b"<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
+FAILURES: dict[str, Behaviour] = {
+    "reset before the head": reset,
+    "500": status(500),
+    "502 in HTML": status(502, HTML),
+    "503 busy": status(503, BUSY),
+    "503 empty": status(503, b""),
+    "503 with Retry-After": status(503, BUSY, retry_after="1"),
+    "504": status(504, b""),
+    "429 with Retry-After": status(429, b'{"error":{"message":"slow down"}}', retry_after="7"),
+    "no answer": hang,
+    "not HTTP": raw(b"220 smtp ready\r\n\r\n"),
+    "half a head": raw(b"HTTP/1.1 200 OK\r\ncontent-ty"),
+    "200 with an error": answers(BUSY),
+    "200 with HTML": answers(HTML, "text/html"),
+    "200 without a body": answers(b""),
+    "half a JSON body": raw(b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{"id'),
+    "redirect": status(307, b"", location="http://127.0.0.1:9/"),
+    "draining": status(500, b'{"error":{"message":"cannot schedule new futures after shutdown","code":500}}'),
+}
+STREAM_FAILURES: dict[str, Behaviour] = {
+    "head, then reset": stream(ending="reset"),
+    "head, then nothing": stream(ending="hang"),
+    "head, then only comments": stream(b": keep-alive\n\n", ending="hang"),
+    "head, then the end": stream(),
+    "error as the first event": stream(b"data: " + BUSY + b"\n\n", b"data: [DONE]\n\n"),
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_another_server_answers(stage: Stage, name: str, streaming: bool) -> None:
+    bad, well = await stage.server(), await stage.server()
+    door = await stage.door(bad, well)
+    bad.behaves = FAILURES[name]
+    answers = [await (door.stream() if streaming else door.chat()) for _ in range(2)]
+    assert [answer.status for answer in answers] == [200, 200]
+    assert len(bad.seen) >= 1
+
+
+@pytest.mark.parametrize("name", STREAM_FAILURES)
+async def test_a_stream_that_fails_before_its_first_event_is_tried_elsewhere(stage: Stage, name: str) -> None:
+    bad, well = await stage.server(), await stage.server()
+    door = await stage.door(bad, well)
+    bad.behaves = STREAM_FAILURES[name]
+    answers = [await door.stream() for _ in range(2)]
+    assert [line["outcome"] for line in door.log] == ["complete", "complete"]
+    assert [answer.body.count(b'finish_reason":"stop') for answer in answers] == [1, 1]
+
+
+async def test_embeddings_are_tried_elsewhere_too(stage: Stage) -> None:
+    bad, well = await stage.server("e", "embed"), await stage.server("e", "embed")
+    door = await stage.door(bad, well)
+    bad.behaves = reset
+    statuses = [(await door.ask("/v1/embeddings", {"model": "e", "input": "x"})).status for _ in range(2)]
+    assert statuses == [200, 200]
+
+
+@pytest.mark.parametrize(
+    ("sent", "body", "wanted", "code"),
+    [
+        (400, TOO_LONG, 400, 400),
+        (422, b'{"detail":"nope"}', 400, "provider_bad_request"),
+        (400, b'{"detail":"There was an error parsing the body"}', 400, "provider_bad_request"),
+        (500, TOO_LONG, 400, "context_length_exceeded"),
+        (401, b'{"error":"Unauthorized"}', 502, "provider_authentication"),
+        (403, b"", 502, "provider_permission"),
+        (413, b"", 400, "provider_bad_request"),
+    ],
+)
+async def test_a_clients_mistake_is_told_at_once_and_not_held_against_the_server(
+    stage: Stage, sent: int, body: bytes, wanted: int, code: object
+) -> None:
+    one, two = await stage.server(), await stage.server()
+    one.behaves = two.behaves = status(sent, body)
+    door = await stage.door(one, two)
+    answers = [await door.chat() for _ in range(6)]
+    assert {(answer.status, answer.error["code"]) for answer in answers} == {(wanted, code)}
+    assert (len(one.seen) + len(two.seen), [up.ejections for up in door.gateway.fleet.servers]) == (6, [0, 0])
+
+
+async def test_the_servers_own_words_of_a_refusal_are_kept(stage: Stage) -> None:
+    server = await stage.server()
+    server.behaves = status(400, TOO_LONG)
+    door = await stage.door(server)
+    assert (await door.chat()).body == TOO_LONG
+
+
+async def test_a_missing_route_says_so_in_the_envelope(stage: Stage) -> None:
+    server = await stage.server()
+    server.behaves = status(404, NOT_FOUND)
+    door = await stage.door(server)
+    answer = await door.chat()
+    assert (answer.status, answer.error["code"]) == (502, "endpoint_not_found")
+
+
+async def test_all_servers_down_is_a_quick_503_with_retry_after(stage: Stage) -> None:
+    one, two = await stage.server(), await stage.server()
+    door = await stage.door(one, two)
+    await one.stop()
+    await two.stop()
+    began = asyncio.get_running_loop().time()
+    answers = [await door.chat(), await door.stream()]
+    assert [(answer.status, answer.headers["retry-after"]) for answer in answers] == [(503, "1"), (503, "1")]
+    assert asyncio.get_running_loop().time() - began < 1
+
+
+async def test_service_is_whole_again_within_two_seconds_of_a_servers_return(stage: Stage) -> None:
+    server = await stage.server()
+    door = await stage.door(server)
+    await server.stop()
+    assert (await door.chat()).status == 503
+    await server.start()
+    await until(lambda: next(iter(door.gateway.fleet.servers)).ready, 2.0)
+    assert (await door.chat()).status == 200
+
+
+async def test_a_server_that_fails_three_times_is_left_out_until_it_works(stage: Stage) -> None:
+    bad, well = await stage.server(), await stage.server()
+    door = await stage.door(bad, well)
+    bad.behaves = status(500)
+    for _ in range(12):
+        assert (await door.chat()).status == 200
+    assert len(bad.seen) == 3
+    bad.behaves = good
+    await until(lambda: all(up.ready for up in door.gateway.fleet.servers))
+    assert any(probe.fields for probe in bad.probes)
+
+
+async def test_a_server_whose_health_lies_stays_out_until_it_does_some_work(stage: Stage) -> None:
+    bad, well = await stage.server(), await stage.server()
+    door = await stage.door(bad, well)
+    bad.behaves = hang
+    for _ in range(4):
+        await door.chat()
+    await until(lambda: len([probe for probe in bad.probes if probe.fields]) >= 2)
+    assert [up.standing for up in door.gateway.fleet.servers] == ["ejected", "ready"]
+
+
+async def test_the_last_server_is_not_left_out_for_answers_of_500(stage: Stage) -> None:
+    server = await stage.server()
+    server.behaves = status(500)
+    door = await stage.door(server)
+    assert {(await door.chat()).status for _ in range(5)} == {502}
+    server.behaves = good
+    assert (await door.chat()).status == 200
+
+
+async def test_a_busy_server_says_when_to_come_again(stage: Stage) -> None:
+    server = await stage.server()
+    server.behaves = status(429, b"{}", retry_after="7")
+    door = await stage.door(server)
+    answer = await door.chat()
+    assert (answer.status, answer.headers["retry-after"], len(server.seen)) == (429, "7", 1)
+
+
+@pytest.mark.parametrize("value", ["0", "garbage", "-5", "99999999", "Wed, 21 Oct 2015 07:28:00 GMT"])
+async def test_any_retry_after_is_survived(stage: Stage, value: str) -> None:
+    busy, well = await stage.server(), await stage.server()
+    busy.behaves = status(503, BUSY, retry_after=value)
+    door = await stage.door(busy, well)
+    assert [(await door.chat()).status for _ in range(2)] == [200, 200]
+
+
+async def test_retries_stop_when_the_budget_is_spent(stage: Stage) -> None:
+    one, two = await stage.server(), await stage.server()
+    door = await stage.door(one, two, retries={"share": 0.2, "burst": 2}, discovery={"failures_to_eject": 1000})
+    one.behaves = two.behaves = status(503, BUSY)
+    for _ in range(20):
+        await door.chat()
+    assert len(one.seen) + len(two.seen) <= 20 + 2 + 4
+
+
+async def test_an_idle_connection_closed_by_the_server_is_replaced_without_an_error(stage: Stage) -> None:
+    server = await stage.server()
+    door = await stage.door(server)
+    for _ in range(3):
+        server.next = [
+            raw(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}", "close")
+        ]
+        assert (await door.chat()).status == 200
+        await asyncio.sleep(0)
+    assert [line.get("attempts") for line in door.log] == [None, None, None]
+
+
+async def test_a_server_back_with_another_model_is_found_out(stage: Stage) -> None:
+    server = await stage.server("old")
+    door = await stage.door(server, discovery={"refresh_s": 60.0})
+    server.models = {"new": 4096}
+    missing = (
+        b'{"error":{"message":"The model `old` does not exist.","type":"NotFoundError","param":"model","code":404}}'
+    )
+    server.behaves = status(404, missing)
+    answer = await door.chat(model="old")
+    server.behaves = good
+    assert (answer.status, (await door.chat(model="new")).status) == (404, 200)
+
+
+async def test_a_dead_engine_behind_a_live_port_is_left_out(stage: Stage) -> None:
+    server, well = await stage.server(), await stage.server()
+    door = await stage.door(server, well)
+    server.health = 503
+    server.behaves = status(500)
+    await until(lambda: not next(iter(door.gateway.fleet.servers)).ready)
+    assert {(await door.chat()).status for _ in range(4)} == {200}
+
+
+async def test_a_slow_answer_is_not_repeated_within_its_time(stage: Stage) -> None:
+    server = await stage.server()
+
+    async def slow(line: object, seen: object) -> None:
+        await asyncio.sleep(0.25)
+        await good(line, seen)  # type: ignore[arg-type]
+
+    server.behaves = slow
+    door = await stage.door(server)
+    assert ((await door.chat()).status, len(server.seen)) == (200, 1)
+
+
+async def test_an_engine_that_hangs_is_504(stage: Stage) -> None:
+    server = await stage.server()
+    server.behaves = hang
+    door = await stage.door(server)
+    plain, streamed = await door.chat(), await door.stream()
+    assert [plain.status, streamed.status] == [504, 504]
+    assert plain.error["code"] == "timeout_first_byte"
+
+
+async def test_the_gateway_as_its_own_server_is_a_configuration_error(stage: Stage) -> None:
+    first = await stage.door(await stage.server())
+    table = {"name": "loop", "upstreams": [{"url": f"http://127.0.0.1:{first.port}"}]}
+    config = first.gateway.config.model_copy(update={"pools": (type(first.gateway.config.pools[0])(**table),)})
+    first.gateway.reload(config)
+    await until(lambda: next(iter(first.gateway.fleet.servers)).standing == "wrong")
+    health = await first.get("/health")
+    assert (health.status, b"loop_detected" in health.body) == (503, True)
+    assert (await first.ask("/v1/chat/completions", CHAT)).status == 508
+
+
+async def test_a_request_that_has_been_here_is_508(stage: Stage) -> None:
+    door = await stage.door(await stage.server())
+    seen = await stage.server()
+    other = await stage.door(seen)
+    await other.ask("/v1/chat/completions", STREAM)
+    answer = await other.ask("/v1/chat/completions", CHAT, {"Via": seen.seen[0].headers["via"]})
+    assert (answer.status, answer.error["code"], door.port != other.port) == (508, "loop_detected", True)
+
+
+async def test_half_the_answers_failing_in_turn_gets_a_server_out(stage: Stage) -> None:
+    bad, well = await stage.server(), await stage.server()
+    door = await stage.door(bad, well)
+    flapping = [status(500), good] * 20
+    bad.next = [*flapping]
+    for _ in range(40):
+        assert (await door.chat()).status == 200
+    assert next(iter(door.gateway.fleet.servers)).ejections >= 1
+
+
+async def test_a_good_answer_after_trouble_carries_no_trace_of_it(stage: Stage) -> None:
+    bad, well = await stage.server(), await stage.server()
+    bad.behaves = stream(event("wrong"), ending="reset")
+    well.behaves = answers(chat_answer(text="right"))
+    door = await stage.door(bad, well)
+    answer = await door.chat()
+    assert (answer.status, b"wrong" in answer.body) == (200, False)
