@@ -257,7 +257,7 @@ class FaultyServer:
         work = asyncio.ensure_future(behave(line, seen))
         gone = asyncio.ensure_future(reader.read(1))
         await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not work.done() and gone.done() and gone.result() == b"":
+        if not work.done() and gone.done() and (gone.exception() is not None or gone.result() == b""):
             self.left.set()
             work.cancel()
             raise ConnectionError
