@@ -13,7 +13,8 @@ export function useAlive() {
   return useQuery({
     queryKey: ["alive"],
     queryFn: async ({ signal, client, queryKey }) => {
-      const wasLost = client.getQueryState(queryKey)?.status === "error";
+      const before = client.getQueryState(queryKey);
+      const wasLost = before !== undefined && before.errorUpdatedAt > before.dataUpdatedAt;
       const alive = await request(Alive, "/api/health", { signal });
       if (wasLost) void client.invalidateQueries({ predicate: (query) => query.queryKey[0] !== queryKey[0] });
       return alive;

@@ -25,13 +25,9 @@ export const server = setupServer(
 export function eventStream() {
   const encoder = new TextEncoder();
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
-  let cancelled = false;
   const body = new ReadableStream<Uint8Array>({
     start: (given) => {
       controller = given;
-    },
-    cancel: () => {
-      cancelled = true;
     },
   });
   return {
@@ -39,8 +35,5 @@ export function eventStream() {
     send: (name: string, data: unknown) =>
       controller?.enqueue(encoder.encode(`event: ${name}\r\ndata: ${JSON.stringify(data)}\r\n\r\n`)),
     end: () => controller?.close(),
-    get cancelled() {
-      return cancelled;
-    },
   };
 }

@@ -3,6 +3,8 @@ import type { ChatEvent, Citation, Message, Outcome, Passage, Usage } from "./ap
 
 /** A question and its answer, being written or stored. */
 export interface Answer {
+  /** Its place in the conversation, from 0: what stays the same while it is written and stored. */
+  turn: number;
   question: string;
   messageId: string | null;
   text: string;
@@ -23,6 +25,7 @@ export interface Answer {
 
 export function asked(question: string): Answer {
   return {
+    turn: 0,
     question,
     messageId: null,
     text: "",
@@ -103,7 +106,7 @@ export function answersOf(messages: readonly Message[]): Answer[] {
   const last = messages.at(-1);
   // A question whose answer was never stored: the server was stopped in the middle of it.
   if (last?.role === "user") answers.push({ ...asked(last.content), outcome: "cancelled" });
-  return answers;
+  return answers.map((answer, turn) => ({ ...answer, turn }));
 }
 
 /** An answer without an end after this long was interrupted by a server that died. */

@@ -1,6 +1,6 @@
 import * as Radix from "@radix-ui/react-dialog";
 import { X } from "lucide-react";
-import type { ReactNode } from "react";
+import { type ReactNode, useRef } from "react";
 import { classes } from "@/shared/lib/classes";
 import { IconButton } from "./Button";
 
@@ -16,12 +16,21 @@ interface SheetProps {
 
 /** A panel at the edge of the window. */
 export function Sheet({ open, onClose, title, side = "right", companion = false, children }: SheetProps) {
+  const opener = useRef<Element | null>(null);
+  const goBack = (event: Event) => {
+    event.preventDefault();
+    if (opener.current instanceof HTMLElement) opener.current.focus();
+  };
   return (
     <Radix.Root open={open} onOpenChange={(next) => !next && onClose()} modal={!companion}>
       <Radix.Portal>
         {!companion && <Radix.Overlay className="fixed inset-0 z-40 bg-shade" />}
         <Radix.Content
           aria-describedby={undefined}
+          onOpenAutoFocus={() => {
+            opener.current = document.activeElement;
+          }}
+          onCloseAutoFocus={goBack}
           onInteractOutside={companion ? (event) => event.preventDefault() : undefined}
           className={classes(
             "fixed inset-y-0 z-50 flex w-full max-w-[27rem] flex-col border-line bg-surface shadow-float",

@@ -46,7 +46,7 @@ export function Thread({ conversationId, onOpen }: ThreadProps) {
         <div className="space-y-10">
           {answers.map((answer, n) => (
             <AnswerView
-              key={answer.messageId ?? `unsent ${answer.question}`}
+              key={answer.turn}
               answer={answer}
               last={n === answers.length - 1}
               onOpen={onOpen}

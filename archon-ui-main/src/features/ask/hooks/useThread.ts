@@ -1,4 +1,5 @@
 import { useQueryClient } from "@tanstack/react-query";
+import { useEffect, useRef } from "react";
 import { useNavigate } from "react-router";
 import { SETTINGS_KEY } from "@/shared/api/settings";
 import type { KeepFocus } from "@/shared/lib/focus";
@@ -6,13 +7,12 @@ import { type Answer, answersOf } from "../answer";
 import { CONVERSATIONS_KEY, useConversation } from "../api/conversations";
 import { type Live, liveAnswer, useLive } from "../live";
 
-const WRITING_HERE = "/ask";
-
 /** A conversation as it is shown: what is stored, and the answer being written. */
 export function useThread(conversationId: string | null) {
   const client = useQueryClient();
   const navigate = useNavigate();
   const live = useLive();
+  const shown = useShown(conversationId);
   const conversation = useConversation(conversationId);
   const storedAnswers = answersOf(conversation.data?.messages ?? []);
   const here = live !== null && live.conversationId === conversationId ? live : null;
@@ -24,7 +24,7 @@ export function useThread(conversationId: string | null) {
       {
         onStart: (id) => {
           // Whoever went elsewhere meanwhile is not pulled back.
-          if (window.location.pathname !== WRITING_HERE) return;
+          if (shown.current !== "new") return;
           const state: KeepFocus = { keepFocus: true };
           navigate(`/ask/${encodeURIComponent(id)}`, { replace: true, flushSync: true, state });
         },
@@ -48,6 +48,18 @@ export function useThread(conversationId: string | null) {
   };
 }
 
+/** What the page shows at this moment; null once it was left. */
+function useShown(conversationId: string | null) {
+  const shown = useRef<string | null>(null);
+  useEffect(() => {
+    shown.current = conversationId ?? "new";
+    return () => {
+      shown.current = null;
+    };
+  }, [conversationId]);
+  return shown;
+}
+
 /** The live answer joins the stored ones until it is among them itself. */
 function together(storedAnswers: Answer[], live: Live | null): Answer[] {
   if (!live) return storedAnswers;
@@ -59,7 +71,7 @@ function together(storedAnswers: Answer[], live: Live | null): Answer[] {
     return storedAnswers.map((one) => (one === known ? { ...known, ...merged(live.answer, known) } : one));
   }
   const earlier = storedAnswers.filter((one) => one !== known && !isOpenQuestion(one, live.answer));
-  return [...earlier, live.answer];
+  return [...earlier, { ...live.answer, turn: earlier.length }];
 }
 
 function merged(live: Answer, known: Answer): Partial<Answer> {
