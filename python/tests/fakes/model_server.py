@@ -1,7 +1,8 @@
 """A model server on a real socket that does exactly what a test tells it: answers, refuses, falls silent, breaks off.
 
 Speaks HTTP/1.1 by hand, since a proper server would not send half an answer. By default it behaves like a small vLLM
-(/version, /v1/models, /tokenize, GET on a POST route is 405); `on` replaces the answer of one route.
+(/version, /v1/models, /tokenize, GET on a POST route is 405); `on` replaces the answer of one route, `kinds` says
+which POST routes exist.
 """
 
 from __future__ import annotations
@@ -78,6 +79,7 @@ class ModelServer:
         self.gone = asyncio.Event()
         self.busy = asyncio.Event()
         self.most_at_once = 0
+        self.kinds = frozenset(POST_ROUTES)
         self._at_once = 0
         self._answers: dict[str, Answer] = {}
         self._writers: set[asyncio.StreamWriter] = set()
@@ -115,6 +117,8 @@ class ModelServer:
             writer.close()
 
     async def _answer(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        if request.path in POST_ROUTES - self.kinds:
+            return await send_reply(Reply(404, {"detail": "Not Found"}), writer)
         probed = request.method == "GET" and request.path in POST_ROUTES
         answer = (None if probed else self._answers.get(request.path.partition("?")[0])) or default_answer(request)
         if callable(answer):
@@ -256,11 +260,20 @@ def answer_of(*texts: str) -> Stream:
     return Stream((*(token(text) for text in texts), token("", "stop"), USAGE, DONE))
 
 
+async def listen(server: ModelServer, tls: ssl.SSLContext | None, ports: tuple[int, ...]) -> asyncio.Server:
+    for port in ports[:-1]:
+        try:
+            return await asyncio.start_server(server.serve, "127.0.0.1", port, ssl=tls)
+        except OSError:
+            continue
+    return await asyncio.start_server(server.serve, "127.0.0.1", ports[-1], ssl=tls)
+
+
 @asynccontextmanager
-async def running(tls: ssl.SSLContext | None = None) -> AsyncIterator[ModelServer]:
-    """The server on a free port of 127.0.0.1."""
+async def running(tls: ssl.SSLContext | None = None, ports: tuple[int, ...] = (0,)) -> AsyncIterator[ModelServer]:
+    """The server on 127.0.0.1, on the first of `ports` that is free; 0 is any."""
     server = ModelServer("https" if tls else "http")
-    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=tls)
+    listener = await listen(server, tls, ports)
     server.port = listener.sockets[0].getsockname()[1]
     try:
         yield server
