@@ -9,14 +9,20 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from src.cli.local_vllm.installation import LocalVllmInstallation
+from src.cli.local_vllm.installation import LocalVllmInstallation, unsupported_reason
+from src.cli.local_vllm.roles import CHAT, EMBEDDINGS, ROLES
+from src.cli.local_vllm.servers import LocalVllmServers
+from src.cli.ports import free_port
 from src.cli.steps import StepFailed, Steps
 from src.config import load_environment
 
@@ -40,7 +46,15 @@ class Part:
 def main() -> int:
     """Run the parts of one goal; 0 when all are good."""
     goal = sys.argv[1] if len(sys.argv) > 1 else "test"
-    parts = {"test": _test, "check": _check, "bench": _bench, "format": _format}[goal]()
+    with ExitStack() as cleanup:
+        parts = {"test": _test, "check": _check, "bench": _bench, "format": _format}[goal](cleanup)
+        try:
+            return _run(goal, parts)
+        except KeyboardInterrupt:
+            return 130
+
+
+def _run(goal: str, parts: Sequence[Part]) -> int:
     begun = time.monotonic()
     for number, part in enumerate(parts, start=1):
         heading(f"{number}/{len(parts)}  {part.name}")
@@ -55,27 +69,27 @@ def main() -> int:
     return 0
 
 
-def _test() -> list[Part]:
+def _test(cleanup: ExitStack) -> list[Part]:
     pages = UI.exists()
     return [
         *_static(),
         *([Part("Pages: types, lint, tests", _pages)] if pages else []),
         Part("A browser for the tests", _browser),
-        Part("A local vLLM for the tests", _local_vllm),
+        Part("A local vLLM for tests and benches", partial(_local_vllm, cleanup)),
         Part("Tests: unit, integration on real Postgres and vLLM, browser", _pytest),
         Part("Benches, quick", lambda: _benches("--quick")),
     ]
 
 
-def _check() -> list[Part]:
+def _check(_cleanup: ExitStack) -> list[Part]:
     return [*_static(), Part("Tests that need no server", lambda: run(BIN / "pytest", "-m", "unit"))]
 
 
-def _bench() -> list[Part]:
-    return [Part("A local vLLM", _local_vllm), Part("Benches", _benches)]
+def _bench(cleanup: ExitStack) -> list[Part]:
+    return [Part("A local vLLM", partial(_local_vllm, cleanup)), Part("Benches", _benches)]
 
 
-def _format() -> list[Part]:
+def _format(_cleanup: ExitStack) -> list[Part]:
     def work() -> None:
         run(BIN / "ruff", "check", "--fix", "--config", "pyproject.toml", *PLACES)
         run(BIN / "ruff", "format", "--config", "pyproject.toml", *PLACES)
@@ -138,10 +152,16 @@ def _install_chromium() -> str:
     return found
 
 
-def _local_vllm() -> None:
-    if os.environ.get("ARCHON_TEST_CHAT_URL") and os.environ.get("ARCHON_TEST_EMBEDDING_URL"):
-        print("    those named by ARCHON_TEST_CHAT_URL and ARCHON_TEST_EMBEDDING_URL")
+def _local_vllm(cleanup: ExitStack) -> None:
+    """Start the product's own pair once, for every test and bench; it is stopped at the end."""
+    names = {CHAT.name: "ARCHON_TEST_CHAT_URL", EMBEDDINGS.name: "ARCHON_TEST_EMBEDDING_URL"}
+    if all(os.environ.get(name) for name in names.values()):
+        print(f"    those named by {' and '.join(names.values())}")
         return
+    reason = unsupported_reason()
+    if reason:
+        step = f"Start two vLLM servers elsewhere and name them in {' and '.join(names.values())}."
+        raise StepFailed(f"The tests need a real vLLM, and none can run here: {reason}.", next_step=step)
     environment = load_environment()
     installation = LocalVllmInstallation(environment.data_dir, environment)
     steps = Steps()
@@ -151,6 +171,14 @@ def _local_vllm() -> None:
     if not installation.has_models:
         with steps.step("Models", announce="unpacking, once"):
             installation.prepare_models()
+    folder = cleanup.enter_context(tempfile.TemporaryDirectory(prefix="archon-vllm-"))
+    servers = LocalVllmServers(Path(folder), environment, {role.name: free_port() for role in ROLES})
+    cleanup.callback(servers.stop_all)
+    with steps.step("Starting", announce="about a minute"):
+        for role in ROLES:
+            servers.start(role)
+        servers.wait_all()
+    os.environ.update({names[role.name]: servers.address(role) for role in ROLES})
 
 
 def _pytest() -> None:
@@ -160,7 +188,7 @@ def _pytest() -> None:
 
 
 def _benches(*arguments: str) -> None:
-    scripts = sorted((REPOSITORY / "bench").glob("bench_*.py"))
+    scripts = sorted((REPOSITORY / "bench").glob("[!_]*.py"))
     for script in scripts:
         print(f"  {script.name}", flush=True)
         run(BIN / "python", script, *arguments)

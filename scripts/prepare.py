@@ -39,6 +39,7 @@ _HIDDEN = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV", "PIP_REQUIRE_
 def main() -> int:
     """Prepare for `up` or `dev`; returns the exit code."""
     goal, *rest = sys.argv[1:] or ["up"]
+    os.umask(0o022)
     steps = Steps()
     code = run_steps(partial(_prepare, steps, dev=goal == "dev"))
     if code or goal == "dev":

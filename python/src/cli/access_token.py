@@ -15,14 +15,14 @@ from .steps import StepFailed
 VARIABLE = "ARCHON_TOKEN"
 
 
-def with_token(environment: Environment, env_file: Path) -> tuple[Environment, bool]:
-    """`environment` with a token where it needs one, and whether it was made now and written into `env_file`.
+def with_token(environment: Environment, env_file: Path) -> Environment:
+    """`environment` with a token where it needs one; a new token is written into `env_file`.
 
     Raises:
         StepFailed: a token is needed and the file cannot be written.
     """
     if environment.token or is_loopback(environment.host.strip("[]")):
-        return environment, False
+        return environment
     token = secrets.token_urlsafe(32)
     try:
         _append(env_file, f"{VARIABLE}={token}\n")
@@ -32,7 +32,7 @@ def with_token(environment: Environment, env_file: Path) -> tuple[Environment, b
             why,
             next_step=f"Set {VARIABLE} to a long random text yourself, or leave ARCHON_BIND at 127.0.0.1.",
         ) from error
-    return replace(environment, token=token, values=dict(environment.values) | {VARIABLE: token}), True
+    return replace(environment, token=token, values=dict(environment.values) | {VARIABLE: token})
 
 
 def _append(path: Path, line: str) -> None:

@@ -114,7 +114,7 @@ class Processes:
     def start(self, program: Program, *, cwd: Path) -> Running:
         """Start it in a session of its own, so that Ctrl-C here does not reach it."""
         self.run_dir.mkdir(parents=True, exist_ok=True)
-        self.log_dir.mkdir(parents=True, exist_ok=True)
+        self.log_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         log = self.log(program.name)
         if log.exists():
             log.replace(log.with_suffix(".1.log"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -13,6 +14,7 @@ from typing import Annotated
 import typer
 
 from src.config import REPOSITORY, load_environment
+from src.server.access import is_loopback
 
 from .access_token import with_token
 from .local_vllm.roles import ROLES
@@ -34,6 +36,8 @@ def up(
 ) -> None:
     """Start Archon: Postgres, the server, and a small local vLLM where none is configured."""
     attached = not detach and sys.stdin.isatty() and sys.stdout.isatty()
+    # The user that runs Postgres in place of root has to enter the data folder; secrets have modes of their own.
+    os.umask(0o022)
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
     raise typer.Exit(run_steps(lambda: _up(attached=attached, wait=not no_wait)))
@@ -62,7 +66,7 @@ def down(as_json: JsonOption = False) -> None:
 def _up(*, attached: bool, wait: bool) -> None:
     steps = Steps()
     with as_step_failure():
-        environment, made_token = with_token(load_environment(), REPOSITORY / ".env")
+        environment = with_token(load_environment(), REPOSITORY / ".env")
     stack = Stack(environment, steps)
     failure: StepFailed | None = None
     with only_one(stack.processes.run_dir):
@@ -70,7 +74,7 @@ def _up(*, attached: bool, wait: bool) -> None:
         try:
             stack.start_database()
             started = stack.start_server()
-            _tell(stack, made_token=made_token)
+            _tell(stack)
             try:
                 started = _models(stack, wait=wait or attached) or started
             except StepFailed as problem:
@@ -107,11 +111,12 @@ def _models(stack: Stack, *, wait: bool) -> bool:
     return started
 
 
-def _tell(stack: Stack, *, made_token: bool) -> None:
+def _tell(stack: Stack) -> None:
     stack.steps.text(f"\n  Archon is ready:  {stack.address}\n")
-    if made_token:
-        stack.steps.text("  It listens beyond this machine. Its token was written into .env as ARCHON_TOKEN;")
-        stack.steps.text("  the browser asks for it once.\n")
+    if not is_loopback(stack.environment.host.strip("[]")):
+        stack.steps.text(
+            "  It listens beyond this machine. The browser asks for its token once: ARCHON_TOKEN in .env.\n"
+        )
 
 
 def _watch(stack: Stack) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from src.config import REPOSITORY, Environment
+from src.config.places import is_open_to_others
 from src.errors import ArchonError, redact_url
 from src.store.embedded import EmbeddedPostgres
 from src.store.migrate import migrate
@@ -68,6 +70,7 @@ class Stack:
             StepFailed: it did not start, cannot be reached, or a migration failed.
         """
         with self.steps.step("Postgres", announce="starting") as step, as_step_failure():
+            self._require_open_folder()
             url = self.environment.database_url or self.postgres.start()
             step.note = redact_url(url) if self.environment.database_url else f"data in {self.postgres.folder}"
         with self.steps.step("Database schema") as step, as_step_failure():
@@ -171,6 +174,15 @@ class Stack:
         if named:
             return f"not needed: {CHAT.address_variable} is {redact_url(named)}"
         return unsupported_reason()
+
+    def _require_open_folder(self) -> None:
+        folder = self.environment.data_dir
+        if self.environment.database_url or os.geteuid() or is_open_to_others(folder):
+            return
+        raise StepFailed(
+            f"Postgres never runs as root, and other users cannot enter {folder}.",
+            next_step="Name one they can enter in ARCHON_DATA_DIR (for example /var/lib/archon), or leave it blank.",
+        )
 
     def _server_program(self) -> Program:
         values = self._server_values()

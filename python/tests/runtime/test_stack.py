@@ -1,0 +1,105 @@
+"""`archon up`, `status`, `doctor`, `down` as a person runs them, without the local vLLM."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from src.cli.ports import free_port as any_free_port
+from src.config import REPOSITORY
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A data folder and a port of its own."""
+
+    folder: Path
+    port: int
+
+    def archon(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of it."""
+        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        values = kept | {"ARCHON_DATA_DIR": str(self.folder), "ARCHON_SERVER_PORT": str(self.port), "VLLM": "off"}
+        command = [sys.executable, "-m", "src.cli", *arguments]
+        return subprocess.run(command, cwd=REPOSITORY / "python", env=values, capture_output=True, text=True)
+
+    def pid(self) -> int:
+        """The server's process."""
+        return int(json.loads((self.folder / "run" / "server.json").read_text())["pid"])
+
+
+@pytest.fixture(scope="module")
+def installation() -> Iterator[Installation]:
+    # Not pytest's folder: the user that runs Postgres in place of root has to enter it.
+    parent = Path(tempfile.mkdtemp(prefix="archon-up-"))
+    parent.chmod(0o711)
+    made = Installation(parent / "data", any_free_port())
+    started = made.archon("up")
+    try:
+        assert started.returncode == 0, started.stdout + started.stderr
+        yield made
+    finally:
+        made.archon("down")
+        shutil.rmtree(parent, ignore_errors=True)
+
+
+def test_up_returns_when_the_server_answers(installation: Installation) -> None:
+    assert httpx.get(f"http://127.0.0.1:{installation.port}/health").json()["status"] == "healthy"
+
+
+def test_up_again_starts_no_second_copy(installation: Installation) -> None:
+    before = installation.pid()
+    again = installation.archon("up")
+    assert again.returncode == 0
+    assert "runs already" in again.stdout
+    assert installation.pid() == before
+
+
+def test_status_names_what_runs(installation: Installation) -> None:
+    states = {
+        row["name"]: row["state"] for row in json.loads(installation.archon("status", "--json").stdout)["programs"]
+    }
+    assert (states["Postgres"], states["server"]) == ("runs", "ready")
+
+
+def test_doctor_names_every_part_with_version_and_state(installation: Installation) -> None:
+    parts = {part["name"]: part for part in json.loads(installation.archon("doctor", "--json").stdout)["parts"]}
+    for name in ("archon", "python", "data folder", "database", "schema", "secret key", "server"):
+        assert parts[name]["state"] == "ok", parts[name]
+    assert parts["database"]["version"].startswith("Postgres 18")
+
+
+def test_a_taken_port_is_a_sentence_and_leaves_nothing_running(installation: Installation) -> None:
+    parent = installation.folder.parent / "second"
+    second = Installation(parent, installation.port)
+    failed = second.archon("up")
+    assert failed.returncode == 1
+    assert f"needs port {installation.port}, which '" in failed.stderr
+    assert json.loads(second.archon("status", "--json").stdout)["programs"][0]["state"] == "stopped"
+
+
+def test_after_up_no_migration_is_pending(installation: Installation) -> None:
+    assert json.loads(installation.archon("migrate", "--json").stdout) == {"applied": []}
+
+
+def test_down_stops_all_and_doctor_then_says_what_is_missing() -> None:
+    parent = Path(tempfile.mkdtemp(prefix="archon-down-"))
+    parent.chmod(0o711)
+    one = Installation(parent / "data", any_free_port())
+    one.archon("up")
+    stopped = json.loads(one.archon("down", "--json").stdout)["stopped"]
+    report = one.archon("doctor", "--json")
+    shutil.rmtree(parent, ignore_errors=True)
+    assert stopped == ["server", "Postgres"]
+    assert report.returncode == 1
+    assert {"database", "server"} <= set(json.loads(report.stdout)["broken"])
