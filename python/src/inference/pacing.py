@@ -2,7 +2,7 @@
 
 vLLM queues without limit and without a word, so the only sign of too much is that answers take longer. The bound
 follows the gradient between the best time a text took and the present one: it grows while times stay flat (the GPU has
-room) and shrinks towards four where more requests only wait for each other (a CPU). 429 and 503 halve it.
+room) and shrinks towards five where more requests only wait for each other (a CPU). 429 and 503 halve it.
 """
 
 from __future__ import annotations
@@ -13,21 +13,23 @@ from contextlib import asynccontextmanager
 from math import sqrt
 from weakref import WeakKeyDictionary
 
-_TOLERANCE = 1.5
-_FORGET = 1.002
+_TOLERANCE = 1.7
+_FORGET = 1.0003
 _SETTLE = 0.3
+_SMOOTH = 0.3
 _HEADROOM = 0.5
 
 
 class Pacing:
     """A bound on requests under way that adapts to what the server shows."""
 
-    def __init__(self, *, start: int = 2, floor: int = 1, ceiling: int = 16) -> None:
+    def __init__(self, *, start: int = 2, floor: int = 2, ceiling: int = 16) -> None:
         self._limit = float(min(start, ceiling))
         self._floor = float(floor)
         self._ceiling = float(ceiling)
         self._under_way = 0
         self._best_s: float | None = None
+        self._now_s: float | None = None
         self._starting = True
         self._changed = asyncio.Condition()
 
@@ -51,12 +53,12 @@ class Pacing:
 
     def answered(self, elapsed_s: float, characters: int) -> None:
         """An answer came: `elapsed_s` for texts of `characters` together."""
+        # Smoothed, so that one lucky answer does not make all later ones look slow.
         per_character = elapsed_s / (characters + 2000)
-        if self._best_s is None or per_character < self._best_s:
-            self._best_s = per_character
-        else:
-            self._best_s *= _FORGET
-        gradient = max(0.5, min(1.0, _TOLERANCE * self._best_s / per_character)) if per_character > 0 else 1.0
+        share = _SMOOTH if self._now_s is not None else 1.0
+        self._now_s = (self._now_s or 0.0) + share * (per_character - (self._now_s or 0.0))
+        self._best_s = min(self._now_s, (self._best_s or self._now_s) * _FORGET)
+        gradient = max(0.5, min(1.0, _TOLERANCE * self._best_s / self._now_s)) if self._now_s > 0 else 1.0
         self._starting = self._starting and gradient == 1.0
         if self._starting:
             # One more for each answer doubles the bound in the time of one request.

@@ -11,7 +11,7 @@ from src.inference.chat import build_chat_model
 from src.inference.check import check
 from src.inference.discovery import discover, forget_discoveries
 from src.inference.embed import build_embedder
-from src.inference.models import ChatMessage, ChatOptions, Outcome, StreamEnd, TextDelta
+from src.inference.models import ChatMessage, ChatOptions, Outcome, StreamEnd, TextDelta, Vector
 from src.inference.provider import ActiveProvider
 from src.inference.registry import load_registry
 from tests.fakes.chosen import chosen
@@ -93,9 +93,11 @@ async def test_meaning_is_near_meaning(embedding: ActiveProvider) -> None:
     near, far = [one.vector for one in await embedder.embed_passages(["a kitten", "the stock market"])]
     assert near is not None
     assert far is not None
-    assert sum(a * b for a, b in zip(question, near, strict=True)) > sum(
-        a * b for a, b in zip(question, far, strict=True)
-    )
+    assert dot(question, near) > dot(question, far)
+
+
+def dot(one: Vector, other: Vector) -> float:
+    return sum(a * b for a, b in zip(one, other, strict=True))
 
 
 async def test_one_text_too_long_does_not_cost_its_neighbours(embedding: ActiveProvider) -> None:
