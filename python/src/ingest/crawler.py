@@ -214,6 +214,8 @@ class Crawler:
 
     async def _store(self, body: Body, document: Document) -> None:
         written = await self.intake.write(body, document)
+        if written.unchanged:
+            self.run.board.embedded(len(document.chunks))
         tally = self.run.board.now.tally
         tally = tally.counted("unchanged") if written.unchanged else tally.stored(written.chunks, written.words)
         self.run.board.set(tally=tally)

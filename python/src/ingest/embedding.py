@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from src.errors import ArchonError, BadRequest, ContextTooLong, InvalidInput, ProtocolError, UnsupportedFeature
@@ -29,11 +29,12 @@ class _Passage:
 
 @dataclass(slots=True)
 class EmbedStage:
-    """Turns passages into vectors. `run` must be under way while `vectors` is awaited."""
+    """Turns passages into vectors; `tell` hears how many. `run` must be under way while `vectors` is awaited."""
 
     embedder: Embedder
     dimensions: int
     patience: Patience
+    tell: Callable[[int], None]
     batch: int = BATCH
     workers: int = WORKERS
     _queue: asyncio.Queue[_Passage] = field(default_factory=lambda: asyncio.Queue(_QUEUE))
@@ -97,6 +98,7 @@ class EmbedStage:
             else:
                 left.append(passage)
                 trouble = outcome.error or ProtocolError("The model server gave neither a vector nor an error.")
+        self.tell(len(passages) - len(left))
         if trouble is not None:
             await self.patience.wait(trouble)
         else:

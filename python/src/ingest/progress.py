@@ -88,6 +88,7 @@ class JobProgress:
     current_url: str = ""
     total_pages: int = 0
     chunks_total: int = 0
+    chunks_embedded: int = 0
     tally: Tally = field(default_factory=Tally)
     logs: tuple[str, ...] = ()
     detail: JsonObject | None = None
@@ -118,7 +119,11 @@ class JobProgress:
             return fixed
         if self.status in FINAL or not self.total_pages:
             return self.percent
-        return _WORK_BEGINS + (_WORK_ENDS - _WORK_BEGINS) * min(self.tally.pages_done / self.total_pages, 1.0)
+        done = self.tally.pages_done / self.total_pages
+        if self.chunks_total:
+            # Half by pages, half by passages: a long page moves the bar too.
+            done = (done + min(self.chunks_embedded / self.chunks_total, done + 0.5)) / 2
+        return _WORK_BEGINS + (_WORK_ENDS - _WORK_BEGINS) * min(done, 1.0)
 
     def to_dict(self) -> JsonObject:
         """The body of `GET /api/progress/{id}`."""
@@ -164,8 +169,8 @@ class JobProgress:
         return {name: value for name, value in entry.items() if value is not None}
 
     def _details(self) -> JsonObject:
-        pace = self.tally.chunks_stored / self.elapsed_s if self.elapsed_s > 0 else 0.0
-        left = max(self.chunks_total - self.tally.chunks_stored, 0)
+        pace = self.chunks_embedded / self.elapsed_s if self.elapsed_s > 0 else 0.0
+        left = max(self.chunks_total - self.chunks_embedded, 0)
         return {
             "currentChunk": self.tally.chunks_stored,
             "totalChunks": self.chunks_total,
@@ -175,7 +180,7 @@ class JobProgress:
             "elapsedTime": round(self.elapsed_s, 1),
             "pagesCrawled": self.tally.pages_done,
             "totalPages": self.total_pages,
-            "embeddingsCreated": self.tally.chunks_stored,
+            "embeddingsCreated": self.chunks_embedded,
         }
 
     def _crawl_fields(self) -> JsonObject:
@@ -273,6 +278,10 @@ class Board:
         self.now = self.now.at(**changes)
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
+
+    def embedded(self, count: int) -> None:
+        """So many passages more have their vector, or need none."""
+        self.set(chunks_embedded=self.now.chunks_embedded + count)
 
     def note(self, line: str) -> None:
         """Say something that people should be able to read afterwards."""

@@ -77,7 +77,7 @@ async def open_intake(run: Run, metadata: dict[str, JsonValue]) -> AsyncIterator
     embedder = await run.embedder_factory()
     space = await _space(run, embedder, patience)
     max_tokens = await embedder.max_tokens()
-    stage = EmbedStage(embedder, space.dimensions, patience)
+    stage = EmbedStage(embedder, space.dimensions, patience, run.board.embedded)
     intake = Intake(
         database=run.database,
         readers=run.readers,

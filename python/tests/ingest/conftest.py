@@ -7,7 +7,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from src.ingest.fetch import Fetcher, FetchPolicy, open_fetcher
+from src.ingest.service import IngestService
+from src.store.postgres import PostgresDatabase
+from tests.fakes.model_server import ModelServer, running
 
+from .parts import embed_reply, open_service
 from .site import Site, running_site
 
 LOCAL = FetchPolicy(allow_private=True, max_bytes=1_000_000, backoff_s=0.01, idle_s=1.0, total_s=5.0, max_wait_s=2.0)
@@ -22,4 +26,19 @@ async def site() -> AsyncIterator[Site]:
 @pytest.fixture
 async def fetcher() -> AsyncIterator[Fetcher]:
     async with open_fetcher(LOCAL) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def models() -> AsyncIterator[ModelServer]:
+    """A healthy embedding server."""
+    async with running() as server:
+        server.on("/v1/embeddings", embed_reply())
+        yield server
+
+
+@pytest.fixture
+async def service(database: PostgresDatabase, models: ModelServer) -> AsyncIterator[IngestService]:
+    """An ingest service at work, over `database` and `models`."""
+    async with open_service(database, models.url) as opened:
         yield opened

@@ -1,0 +1,84 @@
+"""Parts for tests of whole jobs: a model server whose vectors follow from the text, and a service over it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from src.inference.embed import build_embedder
+from src.inference.models import Embedder
+from src.ingest.fetch import FetchPolicy
+from src.ingest.jobs import Lease
+from src.ingest.progress import JobProgress
+from src.ingest.run import Limits
+from src.ingest.service import IngestService
+from src.store.database import Database
+from tests.fakes.chosen import chosen
+from tests.fakes.model_server import ModelServer, Reply, Request, embeddings
+
+POLICY = FetchPolicy(allow_private=True, max_bytes=1_000_000, backoff_s=0.01, idle_s=2.0, total_s=5.0, attempts=2)
+LIMITS = Limits(patience_s=10.0, backoff_s=0.02)
+LEASE = Lease(lease_s=5.0, heartbeat_s=0.2)
+
+
+def vector_of(text: str, seed: str = "", size: int = 8) -> list[float]:
+    """A vector that belongs to the text alone; another `seed` is another model."""
+    digest = hashlib.sha256((seed + text).encode()).digest()
+    return [(byte - 127.5) / 128 for byte in digest[:size]]
+
+
+def embed_reply(seed: str = "", size: int = 8) -> Callable[[Request], Reply]:
+    """What an embedding server answers."""
+
+    def answer(request: Request) -> Reply:
+        return Reply(body=embeddings([vector_of(text, seed, size) for text in request.json()["input"]]))
+
+    return answer
+
+
+def embedded_texts(models: ModelServer) -> list[str]:
+    """Every text that was sent to be embedded."""
+    return [text for request in models.asked("/v1/embeddings") for text in request.json()["input"]]
+
+
+def factory_for(url: str) -> Callable[[], object]:
+    async def factory() -> Embedder:
+        return build_embedder(chosen("embedding", VLLM_BASE_URL=url))
+
+    return factory
+
+
+@asynccontextmanager
+async def open_service(
+    database: Database, model_url: str, *, policy: FetchPolicy = POLICY, limits: Limits = LIMITS, started: bool = True
+) -> AsyncIterator[IngestService]:
+    """A service at work; given back at the end."""
+    service = IngestService(
+        database,
+        factory_for(model_url),  # type: ignore[arg-type]
+        policy,
+        limits=limits,
+        lease=LEASE,
+        max_upload_bytes=2_000_000,
+    )
+    if started:
+        await service.resume_interrupted()
+    try:
+        yield service
+    finally:
+        await service.close()
+
+
+async def ended(service: IngestService, job_id: str) -> JobProgress:
+    """The last word on a job."""
+    *_, last = [progress async for progress in service.watch(job_id)]
+    return last
+
+
+async def until(service: IngestService, job_id: str, holds: Callable[[JobProgress], bool]) -> JobProgress:
+    """The first moment for which `holds` is true."""
+    async for progress in service.watch(job_id):
+        if holds(progress):
+            return progress
+    raise AssertionError("the job ended before")
