@@ -193,11 +193,11 @@ async def test_a_reader_that_never_reads_is_cut_off(stage: Stage) -> None:
     server = await stage.server()
     server.behaves = stream(*[event("x" * 4000) for _ in range(5000)], ending="hang")
     door = await stage.door(server, limits={"unread_s": 0.3})
-    await _asking(door, streaming=True)
+    client = await _asking(door, streaming=True)
     async with asyncio.timeout(5):
         await server.left.wait()
     await until(lambda: len(door.log) == 1)
-    assert door.log[0]["outcome"] == "cancelled"
+    assert (door.log[0]["outcome"], client.port) == ("cancelled", door.port)
 
 
 async def test_connections_are_kept_and_none_leaks(stage: Stage) -> None:
