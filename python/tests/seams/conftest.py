@@ -5,15 +5,18 @@ Everywhere else our own modules are never replaced. Here that is the subject: th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 from unittest.mock import MagicMock
 
 import pytest
 
+from src.inference.discovery import forget_discoveries
+from src.inference.pool import close_pool
 from src.server.services import llm_provider_service
 from src.server.services.credential_service import credential_service
+from tests.fakes.model_server import ModelServer, running
 
 Row: TypeAlias = dict[str, object]
 MakeClient: TypeAlias = Callable[..., MagicMock]
@@ -32,6 +35,15 @@ def forgetful(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
     yield
     credential_service.detach()
     llm_provider_service.clear_provider_cache()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ModelServer]:
+    """A real socket that records every request."""
+    forget_discoveries()
+    async with running() as one:
+        yield one
+        await close_pool()
 
 
 def setting(key: str, value: str | None, **more: object) -> Row:

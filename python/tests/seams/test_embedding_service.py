@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from types import SimpleNamespace
 from unittest.mock import AsyncMock, MagicMock, patch
@@ -108,6 +109,17 @@ async def test_a_failed_batch_does_not_take_the_others_along(create: AsyncMock) 
     item = result.failed_items[0]
     assert (item["text"], item["error_type"], item["batch_index"]) == ("c", "EmbeddingAPIError", 1)
     assert "API error on second batch" in str(item["error"])
+
+
+async def test_batches_are_under_way_at_once(create: AsyncMock) -> None:
+    together = asyncio.Barrier(2)
+
+    async def wait_for_the_others(**given: list[str]) -> SimpleNamespace:
+        await asyncio.wait_for(together.wait(), timeout=10)
+        return answer(*[VECTOR] * len(given["input"]))
+
+    create.side_effect = wait_for_the_others
+    assert (await create_embeddings_batch([f"text {n}" for n in range(8)])).success_count == 8
 
 
 async def test_an_empty_account_stops_everything(create: AsyncMock) -> None:

@@ -240,6 +240,12 @@ async def test_an_error_of_the_caller_passes_untouched(settings: MagicMock, cons
     assert raised.value is mine
 
 
+async def test_json_of_the_caller_is_the_callers_affair(settings: MagicMock, constructor: MagicMock) -> None:
+    with pytest.raises(json.JSONDecodeError):
+        async with get_llm_client():
+            json.loads("{")
+
+
 async def test_nothing_listening_is_a_typed_error(settings: MagicMock, free_port: int) -> None:
     settings.get_active_provider.return_value = config("vllm", base_url=f"http://127.0.0.1:{free_port}/v1")
     with pytest.raises(ConnectionRefused) as raised:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import structlog
+from openai import OpenAIError
 
 from src.config import load_environment
-from src.errors import ConfigurationError, ErrorContext
+from src.errors import ArchonError, ConfigurationError, ErrorContext, ProviderError
 from src.inference.address import clean_key
 from src.inference.client import NO_MODEL
 from src.inference.provider import Endpoint, Provider, Service, secret_field, url_field
@@ -33,10 +34,14 @@ class Connection:
         """Where a failure of this connection happened."""
         return ErrorContext(provider=self.provider.id, operation=self.service)
 
-    def named(self, error: ConfigurationError) -> None:
-        """Write into `error` which setting is blank, where a request named no model."""
-        if error.context.operation == NO_MODEL and error.context.provider is None:
+    def place(self, error: ArchonError) -> None:
+        """Write this connection into an error that our own hooks raised on its way; others know their place."""
+        if error.context.provider is not None:
+            return
+        if error.context.operation == NO_MODEL:
             error.with_context(provider=self.provider.id, field=self.provider.model_key(self.service))
+        elif isinstance(error, ProviderError):
+            error.with_context(provider=self.provider.id, operation=self.service)
 
     def secrets(self) -> tuple[str, ...]:
         """What must not stand in any text about it."""
@@ -55,6 +60,18 @@ def connect(
         return Connection(provider, service, _endpoint(provider, service, api_key, base_url, settings))
     except ConfigurationError as error:
         raise as_value_error(_placed(error, provider)) from error
+
+
+def is_of_the_sdk(error: Exception) -> bool:
+    """Whether the SDK raised it. It lets the JSON module's error pass, which any code in the block may raise too."""
+    if isinstance(error, OpenAIError):
+        return True
+    step = error.__traceback__
+    while step is not None:
+        if str(step.tb_frame.f_globals.get("__name__")).startswith("openai."):
+            return True
+        step = step.tb_next
+    return False
 
 
 def has_key(provider: Provider, api_key: object) -> bool:

@@ -18,7 +18,7 @@ import openai
 import structlog
 from openai import AsyncOpenAI, OpenAIError
 
-from src.errors import ArchonError, ConfigurationError, ErrorContext, JsonValue
+from src.errors import ArchonError, ConfigurationError, ErrorContext, JsonValue, ProviderError
 from src.inference.client import client_arguments, private
 from src.inference.discovery import list_models, resolve_model
 from src.inference.provider import ActiveProvider, Provider, Service, url_field
@@ -32,7 +32,7 @@ from .embedding_model_names import (
     is_openai_embedding_model,
     is_valid_embedding_model_for_provider,
 )
-from .llm_connection import Connection, connect, has_key, is_complete, reads_settings, usable_model_name
+from .llm_connection import Connection, connect, has_key, is_complete, is_of_the_sdk, reads_settings, usable_model_name
 from .outcome import outcome
 from .problems import UnusableSetting, as_value_error, unsupported
 from .reasoning_text import (
@@ -60,7 +60,6 @@ __all__ = [
     "is_openai_embedding_model",
     "is_reasoning_model",
     "is_valid_embedding_model_for_provider",
-    "openai",
     "prepare_chat_completion_params",
     "requires_max_completion_tokens",
     "synthesize_json_from_reasoning",
@@ -120,12 +119,12 @@ async def get_llm_client(
     connection, client = await _open(provider, use_embedding_provider, instance_type)
     try:
         yield client
-    except OpenAIError as error:
-        if isinstance(error, ArchonError):
+    except (OpenAIError, json.JSONDecodeError) as error:
+        if isinstance(error, ArchonError) or not is_of_the_sdk(error):
             raise
         raise typed_sdk_error(error, connection.context(), secrets=connection.secrets()) from error
-    except ConfigurationError as error:
-        connection.named(error)
+    except (ConfigurationError, ProviderError) as error:
+        connection.place(error)
         raise
     finally:
         await _close(client, connection.provider)

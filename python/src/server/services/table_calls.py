@@ -13,6 +13,8 @@ from postgrest.exceptions import APIError
 from src.errors import ErrorContext, MigrationNeeded, StoreError, StoreUnavailable
 from src.store.settings_rows import SettingRow
 
+from .credential_values import as_text
+
 TableRow: TypeAlias = Mapping[str, object]
 
 _MISSING = frozenset({"42P01", "42883", "42703", "PGRST202", "PGRST205"})
@@ -98,7 +100,8 @@ def _setting(row: TableRow) -> SettingRow:
 
 
 def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+    """A column as text; what is no single value is no setting."""
+    return as_text(value) if isinstance(value, str | bool | int | float) else None
 
 
 def _refused(error: APIError) -> StoreError:

@@ -10,15 +10,16 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import cast
-from weakref import WeakKeyDictionary
 
+import httpx2
 import structlog
+from openai import OpenAIError
 
 from src.errors import ArchonError, ConfigurationError, ErrorContext, ProviderError, RateLimited
 from src.inference.embed_batches import BatchLimits, EmbedPlan, embed_texts
 from src.inference.embedding_models import dimensions_to_send, known_model
 from src.inference.models import Embedded
-from src.inference.pacing import Pacing
+from src.inference.pacing import pacing_for
 from src.inference.provider import Provider
 from src.inference.retry import NO_RETRIES, RetryPolicy, budget_for
 from src.inference.sdk_errors import classify_sdk_error
@@ -150,6 +151,7 @@ class _Batch:
             dimensions = dimensions_to_send(found, model, wanted) if found is not None else None
             context = ErrorContext(provider=name, operation="embed", model=model)
             adapter = adapter_for(found, cast(EmbeddingClient, client))
+            origin = _origin(client, name)
 
             async def post(texts: Sequence[str]) -> Posted:
                 return await self._post(adapter, texts, model, dimensions, context)
@@ -159,8 +161,8 @@ class _Batch:
                 self._texts,
                 _with_v1_waits(post) if keeps_v1 else post,
                 plan=EmbedPlan(limits=limits, policy=NO_RETRIES if keeps_v1 else _PATIENT, context=context),
-                pacing=_pacing(name),
-                budget=budget_for(name),
+                pacing=pacing_for(origin),
+                budget=budget_for(origin),
                 progress=self._tell,
             )
 
@@ -243,15 +245,12 @@ def _typed(error: Exception, context: ErrorContext) -> ArchonError:
     """Any failure as one of our family, its own words kept."""
     if isinstance(error, ArchonError):
         return error
-    if not type(error).__module__.startswith(("openai", "httpx")):
-        return ProviderError(str(error) or type(error).__name__, context=context)
-    return classify_sdk_error(error, context)
+    if isinstance(error, OpenAIError | httpx2.HTTPError):
+        return classify_sdk_error(error, context)
+    return ProviderError(str(error) or type(error).__name__, context=context)
 
 
-def _pacing(provider: str) -> Pacing:
-    """One bound for all batches of a provider in this event loop, so that callers at once do not add up."""
-    paces = _PACES.setdefault(asyncio.get_running_loop(), {})
-    return paces.setdefault(provider, Pacing())
-
-
-_PACES: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Pacing]] = WeakKeyDictionary()
+def _origin(client: object, provider: str) -> str:
+    """What the bound on requests is shared by: the server's address, else the provider."""
+    address = getattr(client, "base_url", None)
+    return str(address).rstrip("/") if isinstance(address, httpx2.URL) else provider
