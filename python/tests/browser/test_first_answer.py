@@ -13,8 +13,8 @@ from tests.fixtures.browser import CHROMIUM_FLAGS
 from tests.fixtures.site import Site
 from tests.server.process import open_data_dir, serving_process
 
-WITHIN_MS = 60_000
-pytestmark = [pytest.mark.browser, pytest.mark.real_vllm, pytest.mark.timeout(300)]
+WITHIN_MS = 180_000
+pytestmark = [pytest.mark.browser, pytest.mark.real_vllm, pytest.mark.timeout(600)]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ async def read_site(page: Page, url: str) -> None:
 
 async def ask(page: Page, question: str) -> None:
     """The answer is whole and has its marks."""
-    await page.goto("/")
+    await page.goto("/ask")
     await page.get_by_label("Your question").fill(question)
     await page.get_by_role("button", name="Ask", exact=True).click()
     await expect(page.get_by_role("region", name="Passages")).to_be_visible(timeout=WITHIN_MS)

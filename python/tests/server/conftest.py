@@ -15,6 +15,9 @@ import uvicorn
 
 from src.config import load_environment
 from src.server.main import ArchonServer, create_app, listen
+from tests.ingest.site import Site, running_site
+
+from .rest import providers
 
 StartServer = Callable[..., str]
 
@@ -69,3 +72,19 @@ def unused_port() -> Iterator[int]:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield int(bound.getsockname()[1])
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    async with running_site() as running:
+        yield running
+
+
+@pytest.fixture
+async def archon(
+    start_server: StartServer, vllm_chat_url: str, vllm_embedding_url: str
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A server with real model servers that may fetch from loopback."""
+    address = start_server(**providers(vllm_chat_url, vllm_embedding_url))
+    async with httpx.AsyncClient(base_url=address, timeout=120) as client:
+        yield client

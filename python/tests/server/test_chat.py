@@ -4,52 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 
 import httpx
-import pytest
 
 from src.errors import JsonValue
 
 from .conftest import StartServer
 from .relay import relay_to
+from .rest import events_of, providers
 
 LONG: dict[str, JsonValue] = {"message": "Count from one to ten thousand, one number a line.", "max_tokens": 1500}
 ASK: dict[str, JsonValue] = {"message": "What is a coroutine?", "max_tokens": 24}
 
 
-def providers(chat_url: str, embedding_url: str) -> dict[str, str]:
-    """Environment variables that choose vLLM for both services."""
-    return {
-        "LLM_PROVIDER": "vllm",
-        "EMBEDDING_PROVIDER": "vllm",
-        "VLLM_BASE_URL": chat_url,
-        "VLLM_EMBEDDING_BASE_URL": embedding_url,
-    }
-
-
-@pytest.fixture
-async def chat(
-    start_server: StartServer, vllm_chat_url: str, vllm_embedding_url: str
-) -> AsyncIterator[httpx.AsyncClient]:
-    """A server whose chat and embeddings are real vLLM servers, with an empty store."""
-    address = start_server(**providers(vllm_chat_url, vllm_embedding_url))
-    async with httpx.AsyncClient(base_url=address, timeout=60) as client:
-        yield client
-
-
-def events_of(text: str) -> list[tuple[str, dict[str, JsonValue]]]:
-    """Names and bodies of the events in a stream's text; comments left out."""
-    found = []
-    for block in text.split("\n\n"):
-        lines = [line for line in block.split("\n") if line and not line.startswith(":")]
-        if lines:
-            found.append((lines[0].removeprefix("event: "), json.loads(lines[1].removeprefix("data: "))))
-    return found
-
-
-async def test_an_answer_streams_from_start_to_exactly_one_done(chat: httpx.AsyncClient) -> None:
-    answer = await chat.post("/api/chat", json=ASK)
+async def test_an_answer_streams_from_start_to_exactly_one_done(archon: httpx.AsyncClient) -> None:
+    answer = await archon.post("/api/chat", json=ASK)
     events = events_of(answer.text)
     names = [name for name, _ in events]
     assert (names[0], names[-1], names.count("done")) == ("start", "done", 1)
@@ -57,23 +26,23 @@ async def test_an_answer_streams_from_start_to_exactly_one_done(chat: httpx.Asyn
     assert (events[-1][1]["outcome"], events[-1][1]["answer"]) == ("complete", said)
 
 
-async def test_the_answer_is_kept_in_its_conversation(chat: httpx.AsyncClient) -> None:
-    start = events_of((await chat.post("/api/chat", json=ASK)).text)[0][1]
-    kept = (await chat.get(f"/api/chat/conversations/{start['conversation_id']}")).json()
+async def test_the_answer_is_kept_in_its_conversation(archon: httpx.AsyncClient) -> None:
+    start = events_of((await archon.post("/api/chat", json=ASK)).text)[0][1]
+    kept = (await archon.get(f"/api/chat/conversations/{start['conversation_id']}")).json()
     assert [message["role"] for message in kept["messages"]] == ["user", "assistant"]
     assert kept["messages"][1]["outcome"] == "complete"
 
 
-async def test_a_conversation_can_be_deleted(chat: httpx.AsyncClient) -> None:
-    start = events_of((await chat.post("/api/chat", json=ASK)).text)[0][1]
+async def test_a_conversation_can_be_deleted(archon: httpx.AsyncClient) -> None:
+    start = events_of((await archon.post("/api/chat", json=ASK)).text)[0][1]
     path = f"/api/chat/conversations/{start['conversation_id']}"
-    codes = [(await chat.delete(path)).status_code, (await chat.get(path)).status_code]
+    codes = [(await archon.delete(path)).status_code, (await archon.get(path)).status_code]
     assert codes == [200, 404]
 
 
-async def test_an_unknown_conversation_is_404_and_no_stream(chat: httpx.AsyncClient) -> None:
+async def test_an_unknown_conversation_is_404_and_no_stream(archon: httpx.AsyncClient) -> None:
     unknown = "8d1e3d0a-5d3c-4d6e-9d55-0d5c6f6f0f0f"
-    answer = await chat.post("/api/chat", json=ASK | {"conversation_id": unknown})
+    answer = await archon.post("/api/chat", json=ASK | {"conversation_id": unknown})
     assert (answer.status_code, answer.json()["detail"]["code"]) == (404, "not_found")
 
 
@@ -91,21 +60,21 @@ async def test_a_reader_that_leaves_stops_the_model_within_half_a_second(
         assert relay.chat_closed.is_set()
 
 
-async def test_what_came_before_the_reader_left_is_kept(chat: httpx.AsyncClient) -> None:
-    async with chat.stream("POST", "/api/chat", json=LONG) as answer:
+async def test_what_came_before_the_reader_left_is_kept(archon: httpx.AsyncClient) -> None:
+    async with archon.stream("POST", "/api/chat", json=LONG) as answer:
         lines = answer.aiter_lines()
         start = json.loads([await anext(lines), await anext(lines)][1].removeprefix("data: "))
         while await anext(lines) != "event: token":
             pass
-    message = await kept_answer(chat, str(start["conversation_id"]))
+    message = await kept_answer(archon, str(start["conversation_id"]))
     assert (message["outcome"], bool(message["content"])) == ("cancelled", True)
 
 
-async def kept_answer(chat: httpx.AsyncClient, conversation_id: str) -> dict[str, JsonValue]:
+async def kept_answer(archon: httpx.AsyncClient, conversation_id: str) -> dict[str, JsonValue]:
     """The stored answer, once it says how it ended."""
     async with asyncio.timeout(5):
         while True:
-            kept = (await chat.get(f"/api/chat/conversations/{conversation_id}")).json()["messages"][-1]
+            kept = (await archon.get(f"/api/chat/conversations/{conversation_id}")).json()["messages"][-1]
             if kept["outcome"] is not None:
                 return kept
 

@@ -11,7 +11,8 @@ from aiohttp import web
 from src.errors import JsonValue
 
 from .conftest import StartServer
-from .test_chat import ASK, events_of, providers
+from .rest import events_of, providers
+from .test_chat import ASK
 
 Detail = dict[str, JsonValue]
 
