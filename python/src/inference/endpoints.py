@@ -27,12 +27,19 @@ def cloud(label: str, *, key: str, base_url: str | None) -> Callable[[Values, Se
 
 
 def own_server(
-    label: str, *, url: str, key: str | None = None, embedding_url: str | None = None
+    label: str,
+    *,
+    url: str,
+    key: str | None = None,
+    embedding_url: str | None = None,
+    rerank_url: str | None = None,
 ) -> Callable[[Values, Service], Endpoint]:
-    """The endpoint of one's own server: a required address, perhaps another for embeddings, a key if it wants one."""
+    """The endpoint of one's own server: a required address, others where a service lives elsewhere, perhaps a key."""
+    elsewhere: dict[Service, str | None] = {"embedding": embedding_url, "rerank": rerank_url}
 
     def endpoint(values: Values, service: Service) -> Endpoint:
-        field = embedding_url if embedding_url and service == "embedding" and _text(values, embedding_url) else url
+        own = elsewhere.get(service)
+        field = own if own and _text(values, own) else url
         address = _text(values, field)
         if not address:
             raise ConfigurationError(

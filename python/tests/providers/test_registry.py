@@ -88,7 +88,7 @@ def test_a_declaration_is_whole(provider: Provider) -> None:
 @pytest.mark.parametrize("provider", ALL, ids=lambda one: one.id)
 def test_each_service_that_is_served_has_a_model_setting(provider: Provider) -> None:
     for service in NEEDED_CAPABILITY:
-        if provider.serves(service) and service != "rerank":
+        if provider.serves(service):
             assert provider.model_key(service) is not None
     assert provider.serves("llm")
 
