@@ -65,6 +65,14 @@ class KeyFile:
             self._make()
         return _read(self.path)
 
+    def newest(self) -> str:
+        """The key to seal with: that of a rotation under way, so that what is saved meanwhile survives its end.
+
+        Raises:
+            ConfigurationError, DiskFull: as `ensure` does.
+        """
+        return _read(self.next.path) if self.next.path.exists() else self.ensure()
+
     def promote(self) -> None:
         """End a rotation: the next key is now the one in force. Raises ConfigurationError."""
         try:

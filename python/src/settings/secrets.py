@@ -67,7 +67,7 @@ class SecretBox:
             ConfigurationError: the key file cannot be made or read.
             DiskFull: there is no room for it.
         """
-        key = key_bytes(self._text if self._file is None else self._file.ensure())
+        key = key_bytes(self._text if self._file is None else self._file.newest())
         nonce = os.urandom(_NONCE_BYTES)
         body = nonce + AESGCM(key).encrypt(nonce, value.encode(), name.encode())
         return f"{_FORMAT}.{key_id(key)}.{base64.urlsafe_b64encode(body).decode()}"

@@ -94,11 +94,19 @@ def test_rotation_keeps_what_it_cannot_open(tmp_path: Path) -> None:
 
 def test_a_rotation_cut_after_the_database_said_yes_loses_nothing(tmp_path: Path) -> None:
     file = KeyFile(tmp_path / "secret.key")
-    old, new = SecretBox.from_file(file), SecretBox.from_file(file.next)
-    before, after = old.seal("A", "one"), new.seal("A", "two")
+    before, after = box_in(tmp_path).seal("A", "one"), SecretBox.from_file(file.next).seal("A", "two")
     assert [box_in(tmp_path).open("A", sealed) for sealed in (before, after)] == ["one", "two"]
     file.promote()
     assert box_in(tmp_path).open("A", after) == "two"
+
+
+def test_what_is_saved_during_a_rotation_survives_its_end(tmp_path: Path) -> None:
+    file = KeyFile(tmp_path / "secret.key")
+    file.ensure()
+    file.next.ensure()
+    sealed = box_in(tmp_path).seal("A", "saved meanwhile")
+    file.promote()
+    assert box_in(tmp_path).open("A", sealed) == "saved meanwhile"
 
 
 def test_v1_ciphertexts_are_fernet_in_base64_once_more() -> None:
