@@ -17,6 +17,17 @@ PROVIDER_KEYS: Mapping[Service, str] = {
 }
 """The setting that holds the provider's id, by service. The first two are v1's."""
 
+SHARED_FIELDS = (
+    SettingField(
+        key="EMBEDDING_DIMENSIONS",
+        label="Vector size",
+        kind="integer",
+        capability="embeddings",
+        help="Asked for only where the embedding model is known to offer several; 0: never. Blank: the usual size.",
+    ),
+)
+"""Settings of v1 that belong to no single provider but reach the wire."""
+
 SERVICES: tuple[Service, ...] = get_args(Service)
 _SERVICE_NAMES: Mapping[Service, str] = {"llm": "chat", "embedding": "embeddings", "rerank": "reranking"}
 
@@ -42,6 +53,7 @@ class Catalog:
             )
             for service in SERVICES
         }
+        fields.update({field.key: field for field in SHARED_FIELDS})
         for provider in providers.values():
             for field in provider.fields:
                 fields.setdefault(field.key, field)

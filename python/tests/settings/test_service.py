@@ -56,6 +56,12 @@ async def test_embeddings_may_live_elsewhere(make_service: MakeService) -> None:
     assert (active.endpoint.base_url, active.model) == ("http://gpu2:9000/v1", "minilm")
 
 
+async def test_the_vector_size_of_v1_reaches_the_provider(make_service: MakeService) -> None:
+    service = make_service(OPENAI_API_KEY="sk-abcdefgh")
+    await service.save({"EMBEDDING_DIMENSIONS": 512})
+    assert (await service.active("embedding")).values["EMBEDDING_DIMENSIONS"] == "512"
+
+
 async def test_a_secret_is_sealed_in_the_database_and_never_shown(
     make_service: MakeService, database: PostgresDatabase
 ) -> None:
