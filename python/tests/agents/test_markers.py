@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from src.agents.markers import MarkerFilter
 
+pytestmark = pytest.mark.unit
+
 SIGNS = [*"[]【】129 0-†`a\n", "42", ", ", "```", "~~~", "word.", "passage "]
 MARKERS = ["[1]", "[9]", "[1, 9]", " [2][7]", "[[9]7]", "[1](http://x)", "Source 3", "é🚀"]
 PIECES = st.sampled_from([*SIGNS, *MARKERS])

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from src.agents.sentences import split
 
+pytestmark = pytest.mark.unit
+
 
 @pytest.mark.parametrize(
     ("text", "sentences"),
