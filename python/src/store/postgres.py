@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from array import array
-from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Self
 
 import psycopg
@@ -77,13 +78,26 @@ class PostgresDatabase:
         ]
         query = sql.SQL("select * from {}({})").format(sql.Identifier(function), sql.SQL(", ").join(named))
         with _typed(function, self._url):
-            async with self._pool.connection() as connection:
+            async with self._connection() as connection:
                 cursor = await connection.execute(query, {k: _adapt(v) for k, v in arguments.items()}, binary=True)
                 return list(await cursor.fetchall())
 
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[psycopg.AsyncConnection[DictRow]]:
+        """A connection of the pool, unless the task was cancelled while it waited for one.
+
+        psycopg_pool 3.3 swallows a cancellation that comes at the moment a connection is handed over.
+        """
+        task = asyncio.current_task()
+        before = task.cancelling() if task else 0
+        async with self._pool.connection() as connection:
+            if task is not None and task.cancelling() > before:
+                raise asyncio.CancelledError
+            yield connection
+
     async def state(self) -> StoreState:
         with _typed("state", self._url):
-            async with self._pool.connection() as connection:
+            async with self._connection() as connection:
                 cursor = await connection.execute(
                     "select current_setting('server_version') as server_version,"
                     " (select extversion from pg_extension where extname = 'vector') as vector_version"

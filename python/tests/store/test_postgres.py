@@ -1,5 +1,6 @@
 """The psycopg adapter on a real Postgres: values travel both ways and every failure has its class."""
 
+import asyncio
 from array import array
 
 import psycopg
@@ -75,3 +76,19 @@ async def test_the_state_names_versions(database: PostgresDatabase) -> None:
     state = await database.state()
     assert state.server_version.split(".")[0].isdigit()
     assert state.vector_version is not None
+
+
+async def test_a_cancelled_call_ends_while_the_pool_hands_out_a_connection(database: PostgresDatabase) -> None:
+    for _ in range(50):
+        calls = [asyncio.create_task(_calls_for_ever(database)) for _ in range(4)]
+        await database.call("archon_jobs_open")
+        for call in calls:
+            call.cancel()
+        async with asyncio.timeout(5):
+            outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        assert all(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes)
+
+
+async def _calls_for_ever(database: PostgresDatabase) -> None:
+    while True:
+        await database.call("archon_jobs_open")
