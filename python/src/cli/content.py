@@ -236,17 +236,18 @@ def _watch(server: ServerClient, progress_id: str, label: str) -> JsonObject:
 def _progress(server: ServerClient, progress_id: str) -> Iterator[JsonObject]:
     """Progress bodies until a final one. Raises CallFailed, ServerAway when the server stays away."""
     left, problem = _RECONNECTS, None
+    last: JsonObject = {}
     while left:
         try:
             for event in server.events(f"/api/progress/{progress_id}/events"):
-                left, problem = _RECONNECTS, None
-                yield event.data
-                if event.data.get("status") in _FINAL:
-                    return
+                left, problem, last = _RECONNECTS, None, event.data
+                yield last
         except CallFailed as failure:
             if not failure.detail.get("retryable"):
                 raise
             problem = failure
+        if last.get("status") in _FINAL:
+            return
         left -= 1
         time.sleep(1)
     raise problem or ServerAway(

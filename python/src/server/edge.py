@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -62,6 +63,8 @@ class Edge:
         with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
             try:
                 await self._answer(scope, receive, self._marked(send, exchange, headers), headers)
+            except ClientDisconnect:
+                _log.info("client left", path=scope["path"])
             except Exception:  # noqa: BLE001 - the request edge: a fault becomes a typed 500, its trace goes to the log
                 await self._fault(scope, receive, self._marked(send, exchange, headers), exchange)
             finally:

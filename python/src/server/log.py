@@ -10,7 +10,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from src.errors import redact
 
-_NOISY = ("uvicorn.access", "httpx", "httpx2", "httpcore", "openai")
+_NOISY = ("uvicorn.access", "httpx", "httpx2", "httpcore")
 """Their lines per request repeat ours, or hold whole URLs."""
 
 

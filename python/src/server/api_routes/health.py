@@ -15,7 +15,7 @@ from ..composition import Rooms
 from ..errors_http import NotReady
 from ..request_parts import Policy, Starting, Ui, answer
 from ..startup import Startup
-from ..ui_files import wants_html
+from ..ui_files import UiFiles, wants_html
 from ..version import version
 
 router = APIRouter()
@@ -26,13 +26,12 @@ _MODULES: list[JsonValue] = ["settings", "knowledge", "search", "chat"]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One part's state. `decides`: without it the server is not ready."""
+    """One part's state."""
 
     name: str
     ok: bool
     detail: str | None = None
     next_step: str | None = None
-    decides: bool = True
 
     def public(self, *, whole: bool) -> dict[str, JsonValue]:
         """For JSON; without `whole` only name and state, for callers who did not show the token."""
@@ -60,9 +59,7 @@ async def root(request: Request, ui: Ui) -> Response:
 async def health(request: Request, startup: Starting, policy: Policy, ui: Ui) -> JSONResponse:
     """200 once requests can be served, 503 with the reason before."""
     problem, checks = await _state(startup)
-    checks.append(
-        Check("interface", ui.is_built, None if ui.is_built else "Not built.", "Run `make up`.", decides=False)
-    )
+    checks.append(_interface(ui))
     ready = problem is None
     whole = policy.authenticated(request.headers.get("authorization"), request.headers.get("cookie"))
     body: dict[str, JsonValue] = {
@@ -107,18 +104,34 @@ async def _state(startup: Startup) -> tuple[ArchonError | None, list[Check]]:
         problem = startup.problem or NotReady("Archon is starting: the database is not open yet.")
         return problem, [Check("database", ok=False, detail=problem.message, next_step=problem.next_step)]
     try:
-        return None, [await _database(rooms)]
+        async with asyncio.timeout(PATIENCE_S):
+            return None, [await _database(rooms), await _secrets(rooms)]
+    except TimeoutError:
+        error = StoreUnavailable(f"The database did not answer within {PATIENCE_S:.0f} seconds.")
+        return error, [Check("database", ok=False, detail=error.message, next_step=error.next_step)]
     except ArchonError as error:
         return error, [Check("database", ok=False, detail=error.message, next_step=error.next_step)]
 
 
 async def _database(rooms: Rooms) -> Check:
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            state = await rooms.database.state()
-    except TimeoutError as error:
-        raise StoreUnavailable(f"The database did not answer within {PATIENCE_S:.0f} seconds.") from error
+    state = await rooms.database.state()
     return Check("database", ok=True, detail=f"Postgres {state.server_version}, pgvector {state.vector_version}")
+
+
+async def _secrets(rooms: Rooms) -> Check:
+    """Secrets that the present key does not open; everything else works without them."""
+    lost = await rooms.settings.unreadable_secrets()
+    if not lost:
+        return Check("secrets", ok=True)
+    return Check(
+        "secrets", ok=False, detail=f"Unreadable: {', '.join(lost)}.", next_step="Enter them again in Settings."
+    )
+
+
+def _interface(ui: UiFiles) -> Check:
+    if ui.is_built:
+        return Check("interface", ok=True)
+    return Check("interface", ok=False, detail="Not built.", next_step="Run `make up`; it builds the pages.")
 
 
 def _word(problem: ArchonError | None) -> str:
