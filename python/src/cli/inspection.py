@@ -9,7 +9,7 @@ import typer
 from src.config import load_environment
 
 from .diagnosis import diagnose, is_broken
-from .local_vllm.roles import ROLES
+from .local_vllm.roles import ROLES, Role
 from .lock import is_held
 from .output import JsonOption, print_json, print_table
 from .stack import SERVER, Stack
@@ -24,19 +24,7 @@ def status(as_json: JsonOption = False) -> None:
     stack = Stack(load_environment(), Steps(quiet=True))
     healthy = stack.is_healthy()
     rows = [_database(stack), _server(stack, healthy=healthy)]
-    reason = stack.why_models_are_off()
-    for role in ROLES:
-        state = stack.models.state(role)
-        off = reason is not None and state.state == "stopped"
-        busy = state.state == "stopped" and is_held(stack.processes.run_dir)
-        rows.append(
-            _row(
-                f"local {role.what}",
-                "off" if off else "preparing" if busy else state.state,
-                reason if off else state.address,
-                state.memory_mb,
-            )
-        )
+    rows += [_model_server(stack, role) for role in ROLES]
     if as_json:
         print_json({"running": healthy, "address": stack.address, "programs": rows})
     else:
@@ -73,6 +61,17 @@ def _server(stack: Stack, *, healthy: bool) -> dict[str, object]:
     running = stack.processes.find(SERVER)
     state = "ready" if healthy else "starting" if running else "stopped"
     return _row("server", state, stack.address, running.memory_mb() if running else 0)
+
+
+def _model_server(stack: Stack, role: Role) -> dict[str, object]:
+    reason = stack.why_models_are_off()
+    found = stack.models.state(role)
+    if found.state != "stopped":
+        return _row(f"local {role.what}", found.state, found.address, found.memory_mb)
+    if reason is not None:
+        return _row(f"local {role.what}", "off", reason, 0)
+    busy = is_held(stack.processes.run_dir)
+    return _row(f"local {role.what}", "preparing" if busy else "stopped", found.address, 0)
 
 
 def _row(name: str, state: str, place: str | None, memory_mb: int) -> dict[str, object]:

@@ -17,9 +17,9 @@ from src.config import REPOSITORY, load_environment
 from src.server.access import is_loopback
 
 from .access_token import with_token
-from .local_vllm.roles import ROLES
 from .lock import only_one
 from .output import JsonOption, print_json
+from .processes import wait_until
 from .stack import SERVER, Stack, as_step_failure
 from .steps import StepFailed, Steps, run_steps
 
@@ -68,29 +68,35 @@ def _up(*, attached: bool, wait: bool) -> None:
     with as_step_failure():
         environment = with_token(load_environment(), REPOSITORY / ".env")
     stack = Stack(environment, steps)
-    failure: StepFailed | None = None
-    with only_one(stack.processes.run_dir):
-        ran_before = stack.running()
+    with only_one(stack.processes.run_dir), _stopped_unless_complete(stack) as complete:
+        stack.start_database()
+        started = stack.start_server()
+        _tell(stack)
         try:
-            stack.start_database()
-            started = stack.start_server()
-            _tell(stack)
-            try:
-                started = _models(stack, wait=wait or attached) or started
-            except StepFailed as problem:
-                failure = problem  # the page works without; what failed is said at the end
-        except BaseException:
-            _stop_new(stack, ran_before)
-            raise
-    if failure and not attached:
-        raise failure
-    if failure:
-        steps.text(f"\n{failure.why}\n{failure.tail}\nWhat to do: {failure.next_step}")
+            started = _models(stack, wait=wait or attached) or started
+        except StepFailed as problem:
+            complete.set()  # the page works without the models, and goes on running
+            if not attached:
+                raise
+            steps.text(f"\n{problem.why}\n{problem.tail}\nWhat to do: {problem.next_step}")
+        complete.set()
     if not attached or not started:
         steps.text("\nIt goes on running. `make down` stops it, `make status` shows it.")
         return
     steps.text("\nCtrl-C stops everything.")
     _watch(stack)
+
+
+@contextmanager
+def _stopped_unless_complete(stack: Stack) -> Iterator[threading.Event]:
+    """Stop what the block started unless it says that it is complete. What ran before is left alone."""
+    complete, ran_before = threading.Event(), stack.running()
+    try:
+        yield complete
+    finally:
+        if not complete.is_set() and not ran_before:
+            with _uninterrupted():
+                stack.stop()
 
 
 def _models(stack: Stack, *, wait: bool) -> bool:
@@ -121,35 +127,28 @@ def _tell(stack: Stack) -> None:
 
 def _watch(stack: Stack) -> None:
     """Stay until interrupted, or until the server dies; then stop everything."""
-    forever = threading.Event()
     reported: set[str] = set()
     problem: StepFailed | None = None
     try:
-        while problem is None and not forever.wait(_WATCH_S):
-            for name in (SERVER, *(role.program for role in ROLES)):
-                running = stack.processes.find(name)
-                if not stack.processes.was_started(name) or (running and running.leader) or name in reported:
-                    continue
+        # `make down` in another terminal ends this too.
+        while SERVER not in reported and stack.processes.was_started(SERVER):
+            wait_until(lambda: bool(stack.dead_programs() - reported), _WATCH_S)
+            for name in stack.dead_programs() - reported:
+                problem = _report_death(stack, name)
                 reported.add(name)
-                next_step = f"Read {stack.processes.log(name)}; then run `make up` again."
-                died = StepFailed(f"{name} ended by itself.", next_step=next_step, tail=stack.processes.tail(name))
-                stack.steps.text(f"\n{died.why}\n{died.tail}\nWhat to do: {next_step}")
-                problem = died if name == SERVER else None
-            if not stack.processes.was_started(SERVER):
-                return  # `make down` in another terminal stopped it
     except KeyboardInterrupt:
         stack.steps.text()
     with _uninterrupted(), stack.steps.step("Stopping", announce="vLLM finishes what it is answering") as step:
         step.note = ", ".join(stack.stop())
-    if problem:
+    if problem and SERVER in reported:
         raise problem
 
 
-def _stop_new(stack: Stack, ran_before: frozenset[str]) -> None:
-    if ran_before:
-        return  # a start over what runs already leaves that alone
-    with _uninterrupted():
-        stack.stop()
+def _report_death(stack: Stack, name: str) -> StepFailed:
+    next_step = f"Read {stack.processes.log(name)}; then run `make up` again."
+    died = StepFailed(f"{name} ended by itself.", next_step=next_step, tail=stack.processes.tail(name))
+    stack.steps.text(f"\n{died.why}\n{died.tail}\nWhat to do: {next_step}")
+    return died
 
 
 @contextmanager

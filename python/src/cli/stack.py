@@ -137,6 +137,12 @@ class Stack:
         names = (SERVER, *(role.program for role in ROLES))
         return frozenset(name for name in names if self.processes.find(name))
 
+    def dead_programs(self) -> set[str]:
+        """Names of the programs that were started, not stopped, and do not run any more."""
+        names = (SERVER, *(role.program for role in ROLES))
+        found = {name: self.processes.find(name) for name in names if self.processes.was_started(name)}
+        return {name for name, running in found.items() if running is None or running.leader is None}
+
     def has_model_server(self) -> bool:
         """Whether the environment names a model server."""
         return self.environment.get(CHAT.address_variable) is not None

@@ -64,13 +64,14 @@ class Steps:
             clock.start()
         elif announce:
             self.line("·", name, announce)
+        done = False
         try:
             yield step
-        except BaseException:
+            done = True
+        finally:
             self._end(clock, ended)
-            self.line("✗", name, f"failed after {_seconds(step.seconds)}")
-            raise
-        self._end(clock, ended)
+            if not done:
+                self.line("✗", name, f"failed after {_seconds(step.seconds)}")
         self.line("✓", name, "  ".join(part for part in (_seconds(step.seconds).rjust(8), step.note) if part))
 
     def line(self, mark: str, name: str, rest: str = "") -> None:

@@ -34,14 +34,14 @@ class LocalVllmInstallation:
     """Lies in `<data>/vllm/env` and `<data>/models`; present means complete."""
 
     def __init__(self, data_dir: Path, environment: Environment) -> None:
-        self._folder = data_dir / "vllm"
+        self._target = data_dir / "vllm/env"
         self._models = data_dir / "models"
         self._values = environment.values
 
     @property
     def python(self) -> Path:
         """vLLM's own interpreter."""
-        return self._folder / "env" / "bin" / "python"
+        return self._target / "bin" / "python"
 
     def model(self, name: str) -> Path:
         """The folder of model `name`."""
@@ -63,23 +63,22 @@ class LocalVllmInstallation:
         Raises:
             StepFailed: no room, no network, or no wheel for this Python; nothing is left behind.
         """
-        target = self._folder / "env"
-        shutil.rmtree(target, ignore_errors=True)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        free_gb = shutil.disk_usage(self._folder).free / 1e9
+        shutil.rmtree(self._target, ignore_errors=True)
+        self._target.parent.mkdir(parents=True, exist_ok=True)
+        free_gb = shutil.disk_usage(self._target.parent).free / 1e9
         if free_gb < ROOM_GB:
-            why = f"The local vLLM needs {ROOM_GB} GB while it is installed; {self._folder} has {free_gb:.1f} GB free."
-            raise StepFailed(why, next_step=f"Make room. {_TURN_OFF}")
+            why = f"The local vLLM needs {ROOM_GB} GB while it is installed; there are {free_gb:.1f} GB free for it."
+            raise StepFailed(why, next_step=f"Make room for {self._target}. {_TURN_OFF}")
+        step.note = "about two minutes"
         try:
-            step.note = "about two minutes"
-            self._run([sys.executable, "-m", "venv", str(target)])
+            self._run([sys.executable, "-m", "venv", str(self._target)])
             index = ("--extra-index-url", TORCH_INDEX) if _is_reachable(TORCH_INDEX) else ()
             self._pip("install", "-q", *index, *PACKAGES)
             self._pip("uninstall", "-q", "-y", *UNWANTED)
             self._stamp.write_text(_wanted())
-        except BaseException:
-            shutil.rmtree(target, ignore_errors=True)
-            raise
+        finally:
+            if not self.is_installed:
+                shutil.rmtree(self._target, ignore_errors=True)
         step.note = PACKAGES[0].replace("==", " ")
 
     def prepare_models(self) -> None:
@@ -108,7 +107,7 @@ class LocalVllmInstallation:
 
     @property
     def _stamp(self) -> Path:
-        return self._folder / "env" / "archon-complete.txt"
+        return self._target / "archon-complete.txt"
 
     def _pip(self, *arguments: str) -> None:
         self._run([str(self.python), "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments])

@@ -53,7 +53,7 @@ class LocalVllmServers:
         self._processes = Processes(data_dir)
         self._environment = environment
         self._ports = ports or {}
-        self._cache = data_dir / "vllm" / "cache"
+        self._cache = data_dir / "vllm/cache"
         self._installation = LocalVllmInstallation(environment.data_dir, environment)
 
     def address(self, role: Role) -> str:
