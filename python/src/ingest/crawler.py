@@ -52,7 +52,14 @@ class Crawler:
         """Fetch and write until there is nothing left; for a refresh, then look after pages that no link led to."""
         rows = await jobs.frontier(self.run.database, self.run.job.id)
         self._frontier.restore(rows)
-        self.run.board.set(status="crawling", total_pages=self._frontier.size, tally=tally_of(rows))
+        tally = tally_of(rows)
+        self.run.board.set(
+            status="crawling",
+            total_pages=self._frontier.size,
+            tally=tally,
+            chunks_total=tally.chunks_stored,
+            chunks_embedded=tally.chunks_stored,
+        )
         if not rows:
             await self._seed()
         await self._round()
