@@ -65,7 +65,8 @@ export function after(answer: Answer, event: ChatEvent): Answer {
         ...answer,
         outcome,
         finishReason: finish_reason ?? null,
-        supported,
+        // An answer that broke before its sentences were looked at is not an unsupported one.
+        supported: outcome === "complete" || answer.citations.length > 0 ? supported : null,
         text: whole || answer.text,
         messageId: message_id ?? answer.messageId,
       };

@@ -6,15 +6,24 @@ export interface Service {
   title: string;
   purpose: string;
   capability: string;
+  /** Further capabilities whose settings belong here. */
+  also: readonly string[];
 }
 
 export const SERVICES: readonly Service[] = [
-  { id: "llm", title: "Chat", purpose: "The model that writes the answers.", capability: "chat" },
+  {
+    id: "llm",
+    title: "Chat",
+    purpose: "The model that writes the answers.",
+    capability: "chat",
+    also: ["completions", "tools"],
+  },
   {
     id: "embedding",
     title: "Embeddings",
     purpose: "The model that turns passages and questions into vectors, so that one finds the other.",
     capability: "embeddings",
+    also: [],
   },
 ];
 
@@ -24,9 +33,8 @@ export function modelKey(provider: Provider, service: Service): string | null {
 
 /** The fields a service needs: its own and those for every service. */
 export function fieldsOf(provider: Provider, service: Service): ProviderField[] {
-  return provider.fields.filter(
-    (field) => field.capability == null || field.capability === service.capability,
-  );
+  const needed: readonly string[] = [service.capability, ...service.also];
+  return provider.fields.filter((field) => field.capability == null || needed.includes(field.capability));
 }
 
 /** Models known from the provider's declaration, before any server was asked. */

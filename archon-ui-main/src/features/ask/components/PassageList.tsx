@@ -1,6 +1,6 @@
 import { useState } from "react";
 import { classes } from "@/shared/lib/classes";
-import { shortUrl } from "@/shared/lib/format";
+import { plural, shortUrl } from "@/shared/lib/format";
 import { Button } from "@/shared/ui/Button";
 import type { Passage, SupportKind } from "../api/schemas";
 import type { Placed } from "../support";
@@ -39,11 +39,16 @@ export function PassageList({ passages, placed, onOpen }: PassageListProps) {
       </ul>
       {rest > 0 && (
         <Button small look="quiet" className="mt-2 -ml-3" aria-expanded={all} onClick={() => setAll(!all)}>
-          {all ? "Hide what was not used" : `Show ${rest} more the model was given`}
+          {all ? "Hide what was not used" : moreWords(rest, used.length)}
         </Button>
       )}
     </section>
   );
+}
+
+function moreWords(rest: number, used: number): string {
+  const passages = plural(rest, "passage");
+  return used > 0 ? `Show ${rest} more the model was given` : `Show the ${passages} the model was given`;
 }
 
 function PassageCard({ passage, used, onOpen }: { passage: Passage; used: boolean; onOpen: () => void }) {

@@ -10,7 +10,7 @@ const DEPTHS = [
   ["1", "This page only"],
   ["2", "And the pages it links to"],
   ["3", "Two links away"],
-  ["5", "Everything below this address"],
+  ["5", "Four links away"],
 ] as const;
 const DEFAULT_PAGES = 200;
 

@@ -43,7 +43,7 @@ function CheckRow({ service, check }: { service: Service; check: ReturnType<type
   if (failure) {
     return (
       <li>
-        <ErrorNote error={failure} title={`${service.title} does not work yet.`} />
+        <ErrorNote error={failure} title={`${service.title}: not working yet.`} />
       </li>
     );
   }
@@ -52,7 +52,7 @@ function CheckRow({ service, check }: { service: Service; check: ReturnType<type
     <li className="flex items-baseline gap-2.5">
       <CircleCheck aria-hidden className="size-4 shrink-0 translate-y-0.5 text-good" />
       <span>
-        <span className="font-medium">{service.title} works:</span> {factsOf(check.data)}
+        <span className="font-medium">{service.title}: working.</span> {factsOf(check.data)}
       </span>
     </li>
   );

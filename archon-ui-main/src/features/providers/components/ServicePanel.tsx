@@ -39,7 +39,7 @@ export function ServicePanel({ service, form, children }: ServicePanelProps) {
             </Notice>
           ))}
         {asSaved && saved.problem && Object.keys(form.changed).length === 0 && (
-          <ErrorNote error={saved.problem} title={`${service.title} cannot be used as it is set up.`} />
+          <ErrorNote error={saved.problem} title={`${service.title}: not usable as it is set up.`} />
         )}
         {provider && (
           <>
