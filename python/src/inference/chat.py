@@ -9,12 +9,12 @@ import openai
 import structlog
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 
-from src.errors import BadRequest, ErrorContext, redact_url
+from src.errors import BadRequest, ErrorContext, ModelNotFound, redact_url
 
 from .chat_stream import StreamReader
 from .client import Deadlines, client_for
 from .control_tokens import without_control_tokens
-from .discovery import max_model_len, resolve_model
+from .discovery import forget_discoveries, max_model_len, resolve_model
 from .models import ChatMessage, ChatModel, ChatOptions, StreamEnd, TextDelta
 from .provider import ActiveProvider, Provider
 from .retry import NO_RETRIES, RetryPolicy, budget_for, with_retries
@@ -50,7 +50,8 @@ class ProviderChatModel:
         self._estimate = TokenEstimate()
         self._tokenizer: ServerTokenizer | None = None
         self._asked_tokenizer = False
-        self._model = active.model or (active.provider.default_chat_model if keeps_v1 else None)
+        self._default = active.provider.default_chat_model if keeps_v1 else None
+        self._model = active.model or self._default
 
     @property
     def model(self) -> str:
@@ -104,7 +105,11 @@ class ProviderChatModel:
             await reader.open(lambda: self._create(model, turns, params))
             return reader
 
-        reader = await with_retries(open_stream, policy=self._policy, budget=self._budget, context=context)
+        try:
+            reader = await with_retries(open_stream, policy=self._policy, budget=self._budget, context=context)
+        except ModelNotFound:
+            self._forget_model()
+            raise
         try:
             async for item in reader.items():
                 yield item
@@ -143,6 +148,11 @@ class ProviderChatModel:
         if self._model is None:
             self._model = await resolve_model(self._active)
         return self._model
+
+    def _forget_model(self) -> None:
+        """The server was started anew with another model: where none is chosen, ask again next time."""
+        forget_discoveries()
+        self._model = self._active.model or self._default
 
     async def _counter(self) -> ServerTokenizer | None:
         if not self._asked_tokenizer:

@@ -9,10 +9,18 @@ from dataclasses import dataclass, replace
 import httpx2
 import openai
 
-from src.errors import ArchonError, ConfigurationError, ContextTooLong, ErrorContext, JsonValue, redact_url
+from src.errors import (
+    ArchonError,
+    ConfigurationError,
+    ContextTooLong,
+    ErrorContext,
+    JsonValue,
+    ModelNotFound,
+    redact_url,
+)
 
 from .client import Deadlines, client_for
-from .discovery import ServedModel, discover, resolve_model
+from .discovery import ServedModel, discover, forget_discoveries, resolve_model
 from .embed_batches import BatchLimits, EmbedPlan, Post, Progress, embed_texts
 from .embedding_models import Prefixes, dimensions_to_send, known_model, prefixes_for
 from .models import Embedded, Embedder, EmbeddingIdentity, Vector
@@ -159,9 +167,14 @@ class ProviderEmbedder:
             secrets=self._secrets(),
         )
         pacing = self._questions if policy is _QUERY else self._pacing or pacing_for(self._origin)
-        return await embed_texts(
+        outcomes = await embed_texts(
             texts, self._post(facts), plan=plan, pacing=pacing, budget=self._budget, progress=progress
         )
+        if outcomes and isinstance(outcomes[0].error, ModelNotFound):
+            # The server was started anew with another model: where none is chosen, ask again next time.
+            forget_discoveries()
+            self._facts = self._identity = None
+        return outcomes
 
     def _post(self, facts: _Facts) -> Post:
         wire = self._active.provider.embedding_wire

@@ -15,6 +15,7 @@ from src.errors import (
     ConfigurationError,
     ContextTooLong,
     InvalidInput,
+    ModelNotFound,
     ProtocolError,
     QuotaExhausted,
     RateLimited,
@@ -193,6 +194,18 @@ async def test_the_only_served_model_is_used_where_none_is_chosen(server: ModelS
     embedder = at(server, VLLM_EMBEDDING_MODEL="")
     assert (await embedder.identity()).model == "fake-model"
     assert embedder.model == "fake-model"
+
+
+async def test_a_server_that_came_back_with_another_model_is_asked_anew(server: ModelServer) -> None:
+    embedder = at(server, VLLM_EMBEDDING_MODEL="")
+    await embedder.embed_query("a")
+    server.on("/v1/models", Reply(body={"data": [{"id": "other"}]}))
+    server.on("/v1/embeddings", Reply(404, {"error": {"message": "no", "type": "NotFoundError"}}))
+    with pytest.raises(ModelNotFound):
+        await embedder.embed_query("a")
+    server.on("/v1/embeddings", honest)
+    await embedder.embed_query("a")
+    assert server.asked("/v1/embeddings")[-1].json()["model"] == "other"
 
 
 async def test_a_dead_server_fails_every_text_and_raises_nothing(server: ModelServer) -> None:

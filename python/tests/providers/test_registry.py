@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from src.errors import ConfigurationError
-from src.inference.provider import NEEDED_CAPABILITY, Provider
+from src.inference.provider import NEEDED_CAPABILITY, Provider, Service
 from src.inference.registry import discover_providers, load_registry
 
 TENTH = """
@@ -101,6 +103,19 @@ def test_a_server_of_ones_own_has_no_hidden_address(provider: Provider) -> None:
         required = {field.key for field in provider.fields if field.required}
         assert caught.value.context.field in required
     assert provider.default_chat_model is None
+
+
+KEYS = st.sampled_from(["VLLM_BASE_URL", "VLLM_EMBEDDING_BASE_URL", "VLLM_API_KEY", "LLM_BASE_URL", "OPENAI_API_KEY"])
+
+
+@given(st.dictionaries(KEYS, st.text(max_size=20) | st.just("http://h:1")), st.sampled_from(["llm", "embedding"]))
+def test_whatever_the_settings_hold_no_request_lacks_an_address(values: dict[str, str], service: Service) -> None:
+    try:
+        endpoint = load_registry().get("vllm").endpoint(values, service)
+    except ConfigurationError:
+        return
+    assert str(endpoint.base_url).startswith(("http://", "https://"))
+    assert endpoint.api_key is None or endpoint.api_key.isprintable()
 
 
 def test_each_service_has_exactly_one_default_provider() -> None:
