@@ -133,22 +133,34 @@ def _rows(text: str, space: int) -> list[str]:
 
 def _cut(text: str, space: int, *, overlap: bool = True) -> list[str]:
     """Text cut at the ends of sentences, else of words, else anywhere; each part begins with the end of the last."""
-    units = [unit for part in _PARTS.findall(text) if part for unit in _units(part, space)]
     spare = int(space * _OVERLAP) if overlap else 0
     parts: list[str] = []
     gathered: list[tuple[str, int]] = []
-    total = fresh = 0
-    for unit in units:
+    fresh = 0
+    for unit in _all_units(text, space):
         cost = estimate(unit)
-        if fresh and total + cost > space:
-            parts.append("".join(bit for bit, _ in gathered))
-            gathered = _tail(gathered, min(spare, space - cost))
-            total, fresh = sum(c for _, c in gathered), 0
+        if fresh and _total(gathered) + cost > space:
+            parts.append(_joined(gathered))
+            gathered, fresh = _tail(gathered, min(spare, space - cost)), 0
         gathered.append((unit, cost))
-        total, fresh = total + cost, fresh + 1
+        fresh += 1
     if fresh:
-        parts.append("".join(bit for bit, _ in gathered))
-    return [part.strip() if overlap else part for part in parts]
+        parts.append(_joined(gathered))
+    return [part.strip() for part in parts] if overlap else parts
+
+
+def _total(gathered: list[tuple[str, int]]) -> int:
+    return sum(cost for _, cost in gathered)
+
+
+def _joined(gathered: list[tuple[str, int]]) -> str:
+    return "".join(unit for unit, _ in gathered)
+
+
+def _all_units(text: str, space: int) -> Iterator[str]:
+    for part in _PARTS.findall(text):
+        if part:
+            yield from _units(part, space)
 
 
 def _tail(gathered: list[tuple[str, int]], spare: int) -> list[tuple[str, int]]:

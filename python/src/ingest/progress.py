@@ -211,26 +211,34 @@ class JobProgress:
 
 def progress_of(job: Job) -> JobProgress:
     """A job's progress as it was stored last, with the state that its row has now."""
-    stored = dict(job.progress)
-    times = {name: _moment(stored.pop(name, None)) for name in ("started_at", "updated_at", "finished_at")}
-    tally = _tally(stored.pop("tally", None))
-    logs = stored.pop("logs", None)
-    known = {item.name for item in fields(JobProgress)} - {"job_id", "kind", "detail"}
+    stored = job.progress
+    plain = {name: stored[name] for name in _PLAIN if name in stored}
     progress = JobProgress(
         job_id=job.id,
         kind=job.kind,
         detail=job.error,
-        tally=tally,
-        logs=tuple(str(line) for line in logs) if isinstance(logs, list) else (),
-        started_at=times["started_at"] or job.created_at,
-        updated_at=times["updated_at"] or job.updated_at,
-        finished_at=job.finished_at or times["finished_at"],
-        **{name: value for name, value in stored.items() if name in known},  # type: ignore[arg-type]
+        tally=_tally(stored.get("tally")),
+        logs=_lines(stored.get("logs")),
+        started_at=_moment(stored.get("started_at")) or job.created_at,
+        updated_at=_moment(stored.get("updated_at")) or job.updated_at,
+        finished_at=job.finished_at,
+        **plain,  # type: ignore[arg-type]
     )
     if job.state in FINAL:
         percent = 100.0 if job.state == "completed" else progress.percent
         return replace(progress, status=job.state, percent=percent)
     return replace(progress, status="stopping", message="Stopping") if job.cancel_requested else progress
+
+
+_PLAIN = tuple(
+    item.name
+    for item in fields(JobProgress)
+    if item.type in ("str", "int", "float") and item.name not in ("job_id", "kind")
+)
+
+
+def _lines(stored: JsonValue) -> tuple[str, ...]:
+    return tuple(str(line) for line in stored) if isinstance(stored, list) else ()
 
 
 def tally_of(rows: Iterable[FrontierRow]) -> Tally:

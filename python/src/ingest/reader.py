@@ -39,12 +39,14 @@ class Readers:
             self._slots = asyncio.Semaphore(self.max_processes)
         async with self._slots:
             process = await self._process()
+            whole = False
             try:
                 head = await self._exchange(process, request, body)
-            except BaseException:
+                whole = True
+            finally:
                 # Also when the job is cancelled: a child in the middle of a document is of no use to the next one.
-                await _end(process)
-                raise
+                if not whole:
+                    await _end(process)
             self._idle.append(process)
         return frames.document_of(head, request.url)
 
