@@ -239,9 +239,9 @@ def _progress(server: ServerClient, progress_id: str) -> Iterator[JsonObject]:
     last: JsonObject = {}
     while left:
         try:
-            for event in server.events(f"/api/progress/{progress_id}/events"):
-                left, problem, last = _RECONNECTS, None, event.data
-                yield last
+            for state in _states(server, progress_id):
+                left, problem, last = _RECONNECTS, None, state
+                yield state
         except CallFailed as failure:
             if not failure.detail.get("retryable"):
                 raise
@@ -253,6 +253,14 @@ def _progress(server: ServerClient, progress_id: str) -> Iterator[JsonObject]:
     raise problem or ServerAway(
         {"error": "The progress broke off.", "code": "server_away", "next_step": "Look at `archon status`."}
     )
+
+
+def _states(server: ServerClient, progress_id: str) -> Iterator[JsonObject]:
+    """One stream of progress bodies. Raises CallFailed, ServerAway."""
+    for event in server.events(f"/api/progress/{progress_id}/events"):
+        if event.name == "error":
+            raise CallFailed(event.data)
+        yield event.data
 
 
 def _finish(results: list[JsonObject], as_json: bool) -> None:

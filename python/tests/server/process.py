@@ -8,7 +8,6 @@ import re
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -27,13 +26,18 @@ class Running:
     process: asyncio.subprocess.Process
     address: str
     data_dir: Path
-    started_s: float
 
     @property
     def resident_mb(self) -> float:
         """Its resident memory in megabytes, as the kernel counts it."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0]) / 1024
+
+    @property
+    def worked_s(self) -> float:
+        """Seconds of processor time it took so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     async def answers(self, path: str, status: int) -> httpx.Response:
         """The first answer with that status; asks again until then."""
@@ -66,7 +70,7 @@ async def start(data_dir: Path, port: int, **values: str) -> Running:
             stdout=log,
             stderr=log,
         )
-    return Running(process, f"http://127.0.0.1:{port}", data_dir, time.perf_counter())
+    return Running(process, f"http://127.0.0.1:{port}", data_dir)
 
 
 @asynccontextmanager
