@@ -11,7 +11,9 @@ from collections.abc import Callable
 
 from src.config import Environment
 from src.errors import ArchonError, ConfigurationError, ErrorContext, InvalidInput, NotFound
+from src.inference.fallback import LinkHealth
 from src.inference.models import Outcome
+from src.inference.pools import Ability
 
 from .access import Doorman, is_local_bind
 from .ask import ABILITY_OF_PATH, read_ask
@@ -67,7 +69,7 @@ class Gateway:
         self._bind = bind
         self._doorman = Doorman(environment, bind)
         self._keys = self._key_ring(config, None)
-        self._pages = Pages(self.fleet, self.metrics)
+        self._pages = Pages(self.fleet, self.metrics, self._fallback_health)
         self._numbers = itertools.count(1)
         self._prefix = f"req-{secrets.token_hex(4)}-"
         self._session_header = config.session_header.lower().encode()
@@ -168,17 +170,15 @@ class Gateway:
             started=started,
             ends_by=started + self.config.timeouts.total_s,
             key_name=holder.name if holder is not None else "",
-            affinity=self._affinity(request, ask.ability, ask.model) if self._affinities else None,
+            affinity=self._affinity(request, ability, ask.model) if self._affinities else None,
         )
 
-    def _affinity(self, request: Request, ability: object, model: str | None) -> bytes | None:
-        path_ability = ABILITY_OF_PATH[request.target.partition(b"?")[0]]
-        mode = self.fleet.route(path_ability, model).options.affinity
+    def _affinity(self, request: Request, ability: Ability, model: str | None) -> bytes | None:
+        mode = self.fleet.route(ability, model).options.affinity
         if mode == "off":
             return None
-        header = self._session_header
         body = request.body if mode == "prefix" else b""
-        return affinity_key(request.headers, header, path_ability, body)
+        return affinity_key(request.headers, self._session_header, ability, body)
 
     async def _other(self, request: Request, path: bytes, request_id: str, *, known: bool) -> None:
         page = None if known else self._pages.find(path)
@@ -258,6 +258,9 @@ class Gateway:
 
     def _chain_of(self, config: GatewayConfig) -> Chain | None:
         return Chain.of(config, self.environment, self.deadlines, self.metrics)
+
+    def _fallback_health(self) -> list[LinkHealth]:
+        return self.relay.chain.board.seen() if self.relay.chain is not None else []
 
     def _watch_chain(self) -> None:
         if self._board_task is not None:

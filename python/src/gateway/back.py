@@ -175,9 +175,11 @@ class Reply:
 class Connection(asyncio.Protocol):
     """One connection to a server; carries one request at a time."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, label: str) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, dialer: Dialer) -> None:
         self.loop = loop
-        self.label = label
+        self.label = dialer.label
+        self.is_probe = False
+        self._dialer = dialer
         self.reply: Reply | None = None
         self.idle_since = 0.0
         self.used = False
@@ -229,6 +231,7 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         reply.bytes_seen = True
+        self._dialer.heard = self._dialer.heard or not self.is_probe
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -282,27 +285,31 @@ class Connection(asyncio.Protocol):
 
 
 class Dialer:
-    """The connections to one server: kept ones first, new ones as needed. Not shared between threads."""
+    """The connections to one server. `heard`: something came for a client's request since it was last reset."""
 
     def __init__(self, address: Address, label: str, deadlines: Deadlines, connect_s: float) -> None:
         self.address = address
         self.label = label
         self.connect_s = connect_s
         self.opened = 0
+        self.heard = False
         self._deadlines = deadlines
         self._idle: deque[Connection] = deque()
         self._live: set[Connection] = set()
         self._ssl = ssl.create_default_context() if address.scheme == "https" else None
 
-    async def send(self, head: bytes, body: bytes, *, within_s: float, streaming: bool, fresh: bool = False) -> Reply:
-        """Send and return at once; `within_s` bounds the wait for the head of the answer.
+    async def send(
+        self, head: bytes, body: bytes, *, within_s: float, streaming: bool, fresh: bool = False, probe: bool = False
+    ) -> Reply:
+        """Send and return at once; `within_s` bounds the wait for the head of the answer. A probe has one of its own.
 
         Raises:
             ProviderUnavailable, ConnectTimeout: no connection could be made.
         """
-        connection = None if fresh else self._kept()
+        connection = None if fresh or probe else self._kept()
         if connection is None:
             connection = await self._connect()
+            connection.is_probe = probe
         else:
             connection.used = True
         self._live.add(connection)
@@ -311,17 +318,23 @@ class Dialer:
         self._deadlines.watch(reply)
         return reply
 
-    def done(self, reply: Reply, *, keep: bool = True) -> None:
+    def done(self, reply: Reply) -> None:
         """Give the connection back; one whose answer is not whole is closed, which stops the work."""
         self._deadlines.forget(reply)
         connection = reply.connection
         self._live.discard(connection)
-        if keep and connection.reusable() and connection.reply is reply:
+        if not connection.is_probe and connection.reusable() and connection.reply is reply:
             connection.resume()
             connection.idle_since = connection.loop.time()
             self._idle.append(connection)
         else:
             connection.abort()
+
+    def fail_all(self, error: ArchonError) -> None:
+        """End every wait on this server with `error`: it will not answer any more."""
+        for connection in list(self._live):
+            if connection.reply is not None:
+                connection.reply.fail(error)
 
     def close(self) -> None:
         """Close what is idle; what is in use ends by itself."""
@@ -352,7 +365,7 @@ class Dialer:
         try:
             async with asyncio.timeout(self.connect_s):
                 _, connection = await loop.create_connection(
-                    lambda: Connection(loop, self.label), address.host, address.port, ssl=self._ssl
+                    lambda: Connection(loop, self), address.host, address.port, ssl=self._ssl
                 )
         except TimeoutError as error:
             raise ConnectTimeout(

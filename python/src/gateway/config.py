@@ -58,11 +58,12 @@ class Retries(_Table):
 
 
 class Discovery(_Table):
-    """How often servers are asked what they serve, and how soon one that failed is asked again. Seconds."""
+    """How often servers are asked what they serve, and how long one with work may produce nothing. Seconds."""
 
     refresh_s: Seconds = 5.0
     probe_timeout_s: Seconds = 5.0
     failures_to_eject: Count = 3
+    hang_s: Annotated[float, Field(ge=0, le=86_400)] = 30.0
 
 
 class KeyTable(_Table):

@@ -11,6 +11,7 @@ from src.errors import (
     ArchonError,
     ConfigurationError,
     ErrorContext,
+    FirstByteTimeout,
     ModelNotFound,
     ProviderUnavailable,
     UnsupportedFeature,
@@ -22,9 +23,9 @@ from .ask import PATH_OF_ABILITY
 from .config import GatewayConfig, PoolTable, UpstreamTable
 from .deadlines import Deadlines
 from .discovery import ask_everything, ask_for_work, ask_health, ask_models
-from .envelope import LoopDetected
 from .metrics import Metrics
 from .server import Server
+from .vitals import Pulse, feel_pulse
 
 _WRONG_AGAIN_S = 5.0
 
@@ -55,6 +56,7 @@ class Fleet:
         self._tasks: dict[Server, asyncio.Task[None]] = {}
         self._pokes: dict[Upstream, asyncio.Event] = {}
         self._looked: dict[Server, asyncio.Event] = {}
+        self._pulses: dict[Server, Pulse] = {}
         self._build(config, {})
 
     def start(self) -> None:
@@ -63,6 +65,7 @@ class Fleet:
             if server not in self._tasks:
                 self._pokes[server.upstream] = asyncio.Event()
                 self._looked[server] = asyncio.Event()
+                self._pulses[server] = Pulse()
                 self._tasks[server] = asyncio.create_task(self._watch(server), name=f"watch {server.name}")
 
     async def first_look(self, within_s: float) -> None:
@@ -82,6 +85,7 @@ class Fleet:
         for server in [one for one in self._tasks if one.upstream not in self.servers]:
             self._tasks.pop(server).cancel()
             self._looked.pop(server)
+            self._pulses.pop(server)
             server.dialer.close()
         self.start()
 
@@ -270,8 +274,28 @@ class Fleet:
             models = await ask_models(server, within_s)
             if server.upstream.served is None or models != server.upstream.served.models:
                 self._admit(server, await ask_everything(server, within_s))
+            now = asyncio.get_running_loop().time()
+            await feel_pulse(server, self._pulses[server], now, self.config.discovery.hang_s, within_s)
+        except FirstByteTimeout as error:
+            self._hangs(server, error)
+        except ConfigurationError as error:
+            self._is_wrong(server.upstream, error)
         except ArchonError as error:
             self._failed(server, error)
+
+    def _is_wrong(self, upstream: Upstream, error: ConfigurationError) -> None:
+        """It is no model server: nothing is sent to it until that changes."""
+        upstream.standing = Standing.WRONG
+        upstream.last_error = error
+        upstream.probe_at = asyncio.get_running_loop().time() + _WRONG_AGAIN_S
+
+    def _hangs(self, server: Server, error: FirstByteTimeout) -> None:
+        """Out with it, and let the requests that wait for it try elsewhere."""
+        upstream = server.upstream
+        upstream.last_error = error
+        upstream.eject(asyncio.get_running_loop().time(), needs_proof=True)
+        self.ejected(upstream)
+        server.dialer.fail_all(error)
 
     async def _try_in(self, server: Server) -> None:
         """A server that is out: ask it, and let it work where its word is not enough."""
@@ -281,10 +305,8 @@ class Fleet:
             served = await ask_everything(server, within_s)
             if upstream.needs_proof:
                 await ask_for_work(server, served, within_s)
-        except (LoopDetected, ConfigurationError) as error:
-            upstream.standing = Standing.WRONG
-            upstream.last_error = error
-            upstream.probe_at = now + _WRONG_AGAIN_S
+        except ConfigurationError as error:
+            self._is_wrong(upstream, error)
         except ArchonError as error:
             upstream.stay_out(now, error)
         else:

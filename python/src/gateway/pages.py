@@ -11,6 +11,7 @@ from typing import TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from src.errors import ArchonError, ErrorContext, ModelNotFound
+from src.inference.fallback import LinkHealth
 from src.inference.pools import Pool, Standing, Upstream
 
 from .config import PoolTable
@@ -27,10 +28,11 @@ _BREAKER = {Standing.READY: 0, Standing.EJECTED: 1, Standing.NEW: 2, Standing.WR
 class Pages:
     """The endpoints that need no model server."""
 
-    def __init__(self, fleet: Fleet, metrics: Metrics) -> None:
+    def __init__(self, fleet: Fleet, metrics: Metrics, fallbacks: Callable[[], list[LinkHealth]]) -> None:
         self._fleet = fleet
+        self._fallbacks = fallbacks
         self._metrics = metrics
-        self._figures = Figures(fleet)
+        self._figures = Figures()
         self._started = int(time.time())
         self._pages: dict[bytes, Page] = {
             b"/v1/models": self._models,
@@ -97,7 +99,7 @@ class Pages:
         return 200, b"text/plain; version=0.0.4; charset=utf-8", self._metrics.page()
 
     async def _status(self) -> tuple[int, bytes, bytes]:
-        await self._figures.refresh()
+        await self._figures.refresh(self._fleet.servers)
         pools = [self._pool(pool, options) | {"options": _options(options)} for pool, options in self._fleet.pools]
         fallback = self._fleet.config.fallback
         return (
@@ -107,7 +109,11 @@ class Pages:
                 {
                     "version": own_version(),
                     "started": self._started,
-                    "fallback": {"enabled": fallback.enabled, "chain": fallback.chain},
+                    "fallback": {
+                        "enabled": fallback.enabled,
+                        "chain": fallback.chain,
+                        "links": [link.to_dict() for link in self._fallbacks()],
+                    },
                     "pools": pools,
                 }
             ),

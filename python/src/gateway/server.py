@@ -118,11 +118,11 @@ class Server:
         """One request of our own on a connection of its own (kept ones belong to clients' requests)."""
         envoy = Envoy([(b"content-type", b"application/json")], b"probe-" + secrets.token_hex(4).encode())
         head = self.head(method, path.encode(), len(body), envoy)
-        reply = await self.dialer.send(head, body, within_s=within_s, streaming=False, fresh=True)
+        reply = await self.dialer.send(head, body, within_s=within_s, streaming=False, probe=True)
         try:
             content = await reply.whole()
         finally:
-            self.dialer.done(reply, keep=False)
+            self.dialer.done(reply)
         check_loop(reply, self.name)
         return reply.status, content
 

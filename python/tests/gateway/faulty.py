@@ -186,6 +186,8 @@ class FaultyServer:
         self.kind = kind
         self.version = version
         self.health = 200
+        self.metrics = b""
+        self.counting = False
         self.behaves: Behaviour = good
         self.next: list[Behaviour] = []
         self.seen: list[Seen] = []
@@ -275,6 +277,9 @@ class FaultyServer:
         elif path == "/v1/models":
             rows = [{"id": name, "object": "model", "max_model_len": length} for name, length in self.models.items()]
             await line.answer(200, json.dumps({"object": "list", "data": rows}).encode())
+        elif path == "/metrics":
+            tokens = b'vllm:num_requests_running{engine="0"} 1.0\nvllm:generation_tokens_total{engine="0"} %d.0\n'
+            await line.answer(200, tokens % len(self.probes) if self.counting else self.metrics, "text/plain")
         elif path == "/version" and self.version:
             await line.answer(200, json.dumps({"version": self.version}).encode())
         elif path in ROUTES[self.kind]:

@@ -292,3 +292,26 @@ async def test_a_good_answer_after_trouble_carries_no_trace_of_it(stage: Stage) 
     door = await stage.door(bad, well)
     answer = await door.chat()
     assert (answer.status, b"wrong" in answer.body) == (200, False)
+
+
+async def test_a_server_that_has_work_and_produces_nothing_is_passed_over(stage: Stage) -> None:
+    hung, well = await stage.server(), await stage.server()
+    hung.metrics = b'vllm:num_requests_running{engine="0"} 1.0\nvllm:generation_tokens_total{engine="0"} 7.0\n'
+    hung.behaves = hang
+    door = await stage.door(hung, well, timeouts={"answer_s": 30}, discovery={"refresh_s": 0.1, "hang_s": 0.4})
+    answers = await asyncio.gather(door.chat(), door.chat())
+    assert [answer.status for answer in answers] == [200, 200]
+    assert b"its engine hangs" in (await door.get("/health")).body
+
+
+async def test_a_server_that_works_silently_is_waited_for(stage: Stage) -> None:
+    server = await stage.server()
+    server.counting = True
+
+    async def slow(line: object, seen: object) -> None:
+        await asyncio.sleep(1.0)
+        await good(line, seen)  # type: ignore[arg-type]
+
+    server.behaves = slow
+    door = await stage.door(server, timeouts={"answer_s": 30}, discovery={"refresh_s": 0.1, "hang_s": 0.4})
+    assert ((await door.chat()).status, len(server.seen)) == (200, 1)

@@ -1,0 +1,149 @@
+"""Two real vLLM servers, one of which is killed under load."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import openai
+import pytest
+
+from .door import Door, open_door, until
+from .killable import KillableVllm
+
+pytestmark = [pytest.mark.real_vllm, pytest.mark.slow, pytest.mark.timeout(600)]
+
+PATIENT = {
+    "timeouts": {"first_byte_s": 120, "between_bytes_s": 60, "answer_s": 120},
+    "discovery": {"probe_timeout_s": 30},
+}
+PROMPTS = [
+    f"Tell me a long story about a {animal}."
+    for animal in ("fox", "owl", "bear", "crow", "deer", "wolf", "toad", "swan")
+]
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[tuple[KillableVllm, KillableVllm]]:
+    """Two servers of one model."""
+    servers = KillableVllm(), KillableVllm()
+    try:
+        for server in servers:
+            server.start()
+        for server in servers:
+            asyncio.run(server.ready())
+        yield servers
+    finally:
+        for server in servers:
+            server.close()
+
+
+@pytest.fixture
+async def whole_pair(pair: tuple[KillableVllm, KillableVllm]) -> tuple[KillableVllm, KillableVllm]:
+    """Both run, whatever the test before did."""
+    for server in pair:
+        server.start()
+    for server in pair:
+        await server.ready()
+    return pair
+
+
+async def _door(pair: tuple[KillableVllm, KillableVllm], *, heal: bool) -> Door:
+    door = await open_door([server.url for server in pair], pool={"heal": heal}, **PATIENT)
+    await door.gateway.fleet.first_look(30)
+    return door
+
+
+def _client(door: Door) -> openai.AsyncOpenAI:
+    return openai.AsyncOpenAI(base_url=f"http://127.0.0.1:{door.port}/v1", api_key="none", max_retries=0, timeout=300)
+
+
+async def _tell(client: openai.AsyncOpenAI, prompt: str, tokens: int, begun: list[str]) -> tuple[str, str]:
+    """The text of a streamed answer and how it ended: its finish_reason, or `error`."""
+    text, reason = "", ""
+    try:
+        stream = await client.chat.completions.create(
+            model=KillableVllm.model, messages=[{"role": "user", "content": prompt}], max_tokens=tokens,
+            temperature=0, stream=True, extra_body={"ignore_eos": True},
+        )  # fmt: skip
+        async for chunk in stream:
+            text += chunk.choices[0].delta.content or ""
+            reason = chunk.choices[0].finish_reason or reason
+            if text and prompt not in begun:
+                begun.append(prompt)
+    except openai.APIError:
+        return text, "error"
+    return text, reason
+
+
+async def test_kill_9_of_one_of_two_servers_under_32_chats(whole_pair: tuple[KillableVllm, KillableVllm]) -> None:
+    door = await _door(whole_pair, heal=False)
+    async with _client(door) as client:
+        begun: list[str] = []
+        prompts = [f"{number} {PROMPTS[number % 8]}" for number in range(32)]
+        tasks = [asyncio.create_task(_tell(client, prompt, 60, begun)) for prompt in prompts]
+        await until(lambda: len(begun) >= 4, 120)
+        at_the_kill = set(begun)
+        whole_pair[0].kill()
+        ends = dict(zip(prompts, await asyncio.gather(*tasks), strict=True))
+        broken = {prompt for prompt, (_, reason) in ends.items() if reason == "error"}
+        assert broken <= at_the_kill | {prompt for prompt, (text, _) in ends.items() if text}
+        assert all(ends[prompt][0] for prompt in broken)
+        assert {reason for _, reason in ends.values()} == {"error", "length"}
+    await door.close()
+
+
+async def test_service_is_whole_within_two_seconds_of_the_servers_return(
+    whole_pair: tuple[KillableVllm, KillableVllm],
+) -> None:
+    door = await _door(whole_pair, heal=False)
+    first = next(iter(door.gateway.fleet.servers))
+    whole_pair[0].kill()
+    await until(lambda: not first.ready, 20)
+    whole_pair[0].start()
+    await whole_pair[0].ready()
+    began = time.monotonic()
+    await until(lambda: first.ready, 20)
+    await door.close()
+    assert time.monotonic() - began < 2
+
+
+async def test_16_plain_chats_heal_when_one_of_two_servers_is_killed(
+    whole_pair: tuple[KillableVllm, KillableVllm], record_property: pytest.RecordProperty
+) -> None:
+    door = await _door(whole_pair, heal=True)
+    async with _client(door) as client:
+        prompts = [f"{number} {PROMPTS[number % 8]}" for number in range(16)]
+        wanted = await asyncio.gather(*(_tell(client, prompt, 40, []) for prompt in prompts))
+        begun: list[str] = []
+        tasks = [asyncio.create_task(_tell(client, prompt, 40, begun)) for prompt in prompts]
+        await until(lambda: len(begun) >= 12, 120)
+        whole_pair[0].kill()
+        healed = await asyncio.gather(*tasks)
+    heals = sum(int(str(line.get("heals", 0))) for line in door.log)
+    same = sum(1 for one, other in zip(wanted, healed, strict=True) if one[0] == other[0])
+    await door.close()
+    record_property("healed", f"{heals} streams healed, {same} of 16 texts identical")
+    assert ([reason for _, reason in healed], heals > 0) == (["length"] * 16, True)
+    assert all(len(text) > 20 for text, _ in healed)
+
+
+async def test_a_hung_engine_is_found_and_passed_over(whole_pair: tuple[KillableVllm, KillableVllm]) -> None:
+    tables = {"timeouts": {"first_byte_s": 8, "between_bytes_s": 8, "answer_s": 8}, "discovery": {"probe_timeout_s": 8}}
+    door = await open_door([server.url for server in whole_pair], **tables)
+    await door.gateway.fleet.first_look(30)
+    whole_pair[0].freeze()
+    async with _client(door) as client:
+        ends = await asyncio.gather(*(_tell(client, prompt, 4, []) for prompt in PROMPTS[:4]))
+    whole_pair[0].thaw()
+    await until(lambda: all(upstream.ready for upstream in door.gateway.fleet.servers), 60)
+    await door.close()
+    assert [reason for _, reason in ends] == ["length"] * 4
+
+
+@pytest.fixture(autouse=True)
+async def _settled() -> AsyncIterator[None]:
+    """Connections of a killed server end before the next test begins."""
+    yield
+    await asyncio.sleep(0)
