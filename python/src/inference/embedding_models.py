@@ -1,7 +1,8 @@
 """What the cards of open embedding models say must stand before a question and before a passage.
 
 A model that was trained with these prefixes finds visibly worse without them. Matched by the model's name, whoever
-serves it; a setting overrides it. Each row names the card it was read from (all read 2026-11-21).
+serves it; a setting overrides it. Each row names the model's card and where its words were read, with the date; where
+they were not, the row says so.
 """
 
 from __future__ import annotations
@@ -30,20 +31,54 @@ _SEARCH = "Represent this sentence for searching relevant passages: "
 _TASK = "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:"
 _CARDS: tuple[tuple[str, Prefixes], ...] = (
     (
-        r"e5-(large|mistral-7b)-instruct",
-        Prefixes(_TASK + " ", "", "intfloat/multilingual-e5-large-instruct"),
+        r"e5-large-instruct",
+        Prefixes(_TASK + " ", "", "intfloat/multilingual-e5-large-instruct (card read 2026-11-21 in a copy)"),
     ),
-    (r"(^|[-_])e5[-_](small|base|large)", Prefixes("query: ", "passage: ", "intfloat/e5-base-v2")),
-    (r"bge-(small|base|large)-en", Prefixes(_SEARCH, "", "BAAI/bge-large-en-v1.5")),
-    (r"bge-(small|base|large)-zh", Prefixes("为这个句子生成表示以用于检索相关文章：", "", "BAAI/bge-large-zh-v1.5")),
-    (r"nomic-embed-text", Prefixes("search_query: ", "search_document: ", "nomic-ai/nomic-embed-text-v1.5")),
-    (r"qwen3-embedding", Prefixes(_TASK, "", "Qwen/Qwen3-Embedding-0.6B")),
-    (r"mxbai-embed-large", Prefixes(_SEARCH, "", "mixedbread-ai/mxbai-embed-large-v1")),
-    (r"snowflake-arctic-embed-[ml]-v2", Prefixes("query: ", "", "Snowflake/snowflake-arctic-embed-l-v2.0")),
-    (r"snowflake-arctic-embed", Prefixes(_SEARCH, "", "Snowflake/snowflake-arctic-embed-m")),
+    (
+        r"e5-mistral-7b-instruct",
+        Prefixes(_TASK + " ", "", "intfloat/e5-mistral-7b-instruct (from the model card, not re-read)"),
+    ),
+    (
+        r"(^|[-_])e5[-_](small|base|large)",
+        Prefixes("query: ", "passage: ", "intfloat/e5-base-v2 (card read 2026-11-21 in a copy)"),
+    ),
+    (
+        r"bge-(small|base|large)-en",
+        Prefixes(_SEARCH, "", "BAAI/bge-large-en-v1.5 (databricks-ml-examples' table, read 2026-11-21)"),
+    ),
+    (
+        r"bge-(small|base|large)-zh",
+        Prefixes(
+            "为这个句子生成表示以用于检索相关文章：",
+            "",
+            "BAAI/bge-large-zh-v1.5 (databricks-ml-examples' table, read 2026-11-21)",
+        ),
+    ),
+    (
+        r"nomic-embed-text",
+        Prefixes(
+            "search_query: ",
+            "search_document: ",
+            "nomic-ai/nomic-embed-text-v1.5 (card read 2026-11-21 in a copy)",
+        ),
+    ),
+    (r"qwen3-embedding", Prefixes(_TASK, "", "Qwen/Qwen3-Embedding-8B (vLLM Ascend's tutorial, read 2026-11-21)")),
+    (r"mxbai-embed-large", Prefixes(_SEARCH, "", "mixedbread-ai/mxbai-embed-large-v1 (card read 2026-11-21)")),
+    (
+        r"snowflake-arctic-embed-[ml]-v2",
+        Prefixes("query: ", "", "Snowflake/snowflake-arctic-embed-l-v2.0 (hivebook.wiki, read 2026-11-21)"),
+    ),
+    (
+        r"snowflake-arctic-embed",
+        Prefixes(_SEARCH, "", "Snowflake/snowflake-arctic-embed-m (from the model card, not re-read)"),
+    ),
     (
         r"embeddinggemma",
-        Prefixes("task: search result | query: ", "title: none | text: ", "google/embeddinggemma-300m"),
+        Prefixes(
+            "task: search result | query: ",
+            "title: none | text: ",
+            "google/embeddinggemma-300m (aether-models' card, read 2026-11-21)",
+        ),
     ),
 )
 

@@ -1,6 +1,7 @@
 """Anthropic: Claude through its OpenAI-compatible endpoint; it has no embeddings, and lists models with its own header.
 
-Source: https://docs.anthropic.com/en/api/openai-sdk (read 2026-11-21)
+Source: https://platform.claude.com/docs/en/api/openai-sdk (read 2026-11-21). The list of models and its headers:
+https://anthropic.mintlify.app/en/api/models-list (read 2026-11-21).
 """
 
 from src.inference.endpoints import cloud
@@ -16,7 +17,7 @@ PROVIDER = Provider(
     label="Anthropic",
     summary="Claude in Anthropic's cloud; for chat only.",
     docs_url="https://docs.anthropic.com/",
-    source="https://docs.anthropic.com/en/api/openai-sdk (read 2026-11-21)",
+    source="https://platform.claude.com/docs/en/api/openai-sdk (read 2026-11-21)",
     capabilities=frozenset({"chat", "tools"}),
     fields=(
         SettingField(key="ANTHROPIC_API_KEY", label="API key", kind="secret", required=True, placeholder="sk-ant-…"),

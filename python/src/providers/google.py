@@ -1,6 +1,9 @@
 """Google: Gemini; chat through its OpenAI-compatible endpoint, embeddings through its own, one request a text.
 
-Source: https://ai.google.dev/gemini-api/docs/embeddings (read 2026-11-21)
+Source: https://cloud.google.com/vertex-ai/docs/generative-ai/model-reference/text-embeddings (read 2026-11-21). The
+page has sizes and lengths of gemini-embedding-001; the wire of embedContent is from
+https://ai.google.dev/gemini-api/docs/embeddings, not re-read, and so are the figures of text-embedding-004, which v1
+asks for and newer keys may no longer be offered.
 """
 
 import math
@@ -84,7 +87,7 @@ PROVIDER = Provider(
     label="Google Gemini",
     summary="Google's models in their cloud.",
     docs_url="https://ai.google.dev/gemini-api/docs",
-    source="https://ai.google.dev/gemini-api/docs/embeddings (read 2026-11-21)",
+    source="https://cloud.google.com/vertex-ai/docs/generative-ai/model-reference/text-embeddings (read 2026-11-21)",
     capabilities=frozenset({"chat", "embeddings", "tools"}),
     fields=(
         SettingField(key="GOOGLE_API_KEY", label="API key", kind="secret", required=True, placeholder="AIza…"),

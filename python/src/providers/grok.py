@@ -1,6 +1,6 @@
 """Grok: xAI's models; every one of them reasons, and there are no embeddings.
 
-Source: https://docs.x.ai/docs/api-reference (read 2026-11-21)
+Source: https://docs.x.ai/api/integrations (read 2026-11-21). That its models reason is v1's rule, not re-read.
 """
 
 from src.inference.endpoints import cloud
@@ -11,7 +11,7 @@ PROVIDER = Provider(
     label="Grok",
     summary="xAI's models in their cloud; for chat only.",
     docs_url="https://docs.x.ai/",
-    source="https://docs.x.ai/docs/api-reference (read 2026-11-21)",
+    source="https://docs.x.ai/api/integrations (read 2026-11-21)",
     capabilities=frozenset({"chat", "tools"}),
     fields=(
         SettingField(key="GROK_API_KEY", label="API key", kind="secret", required=True, placeholder="xai-…"),

@@ -1,6 +1,7 @@
 """llama.cpp's server: one GGUF model a process, usually without a key; embeddings need a process of their own.
 
-Source: https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md (read 2026-11-21)
+Source: https://www.mintlify.com/ggml-org/llama.cpp/inference/server (read 2026-11-21). The answer of /props:
+https://mvysny.github.io/llama-server-endpoints/ (read 2026-11-21).
 """
 
 from src.errors import JsonValue
@@ -17,7 +18,7 @@ PROVIDER = Provider(
     label="llama.cpp",
     summary="GGUF models on your own machine, run by llama-server.",
     docs_url="https://github.com/ggml-org/llama.cpp/tree/master/tools/server",
-    source="https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md (read 2026-11-21)",
+    source="https://www.mintlify.com/ggml-org/llama.cpp/inference/server (read 2026-11-21)",
     capabilities=frozenset({"chat", "completions", "embeddings", "tools"}),
     fields=(
         SettingField(

@@ -1,6 +1,7 @@
 """Ollama: models on your own machine, without a key; the address is used as it was entered, plus /v1.
 
-Source: https://github.com/ollama/ollama/blob/main/docs/openai.md (read 2026-11-21)
+Source: https://github.com/ollama/ollama/blob/main/docs/openai.md (read 2026-11-21 in a copy). 'required but ignored'
+is what it says of the key. The size of nomic-embed-text is from its model card.
 """
 
 from src.inference.provider import Endpoint, KnownEmbeddingModel, Provider, ServerFacts, Service, SettingField, Values
@@ -20,7 +21,7 @@ PROVIDER = Provider(
     label="Ollama",
     summary="Models on your own machine, run by Ollama; no key.",
     docs_url="https://docs.ollama.com/",
-    source="https://github.com/ollama/ollama/blob/main/docs/openai.md (read 2026-11-21)",
+    source="https://github.com/ollama/ollama/blob/main/docs/openai.md (read 2026-11-21 in a copy)",
     capabilities=frozenset({"chat", "completions", "embeddings", "tools"}),
     fields=(
         SettingField(key="LLM_BASE_URL", label="Server address", kind="url", placeholder="http://localhost:11434"),

@@ -1,6 +1,7 @@
 """OpenAI: the API that all others imitate; only `text-embedding-3-*` take `dimensions`.
 
-Source: https://platform.openai.com/docs/guides/embeddings (read 2026-11-21)
+Source: https://developers.openai.com/api/docs/guides/embeddings (read 2026-11-21). Vector sizes as printed in
+https://developers.llamaindex.ai/python/framework/integrations/embeddings/openai/ (read 2026-11-21).
 """
 
 from src.inference.endpoints import cloud
@@ -11,7 +12,7 @@ PROVIDER = Provider(
     label="OpenAI",
     summary="OpenAI's models in their cloud.",
     docs_url="https://platform.openai.com/docs/",
-    source="https://platform.openai.com/docs/guides/embeddings (read 2026-11-21)",
+    source="https://developers.openai.com/api/docs/guides/embeddings (read 2026-11-21)",
     capabilities=frozenset({"chat", "completions", "embeddings", "tools"}),
     fields=(
         SettingField(key="OPENAI_API_KEY", label="API key", kind="secret", required=True, placeholder="sk-…"),

@@ -1,6 +1,7 @@
 """OpenRouter: many vendors behind one key; names carry the vendor, and its list of models is open without a key.
 
-Source: https://openrouter.ai/docs/api-reference/overview (read 2026-11-21)
+Source: https://openrouter.ai/docs/quick-start (read 2026-11-21). It offers embeddings too by now; Archon v1 used it
+for chat only, and that is kept.
 """
 
 from src.inference.endpoints import cloud
@@ -11,7 +12,7 @@ PROVIDER = Provider(
     label="OpenRouter",
     summary="Models of many vendors behind one key; for chat only.",
     docs_url="https://openrouter.ai/docs",
-    source="https://openrouter.ai/docs/api-reference/overview (read 2026-11-21)",
+    source="https://openrouter.ai/docs/quick-start (read 2026-11-21)",
     capabilities=frozenset({"chat", "tools"}),
     fields=(
         SettingField(key="OPENROUTER_API_KEY", label="API key", kind="secret", required=True, placeholder="sk-or-…"),

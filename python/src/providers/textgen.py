@@ -1,6 +1,6 @@
 """text-generation-webui: its API listens on 5000 when it was started with --api, and answers with the loaded model.
 
-Source: https://github.com/oobabooga/text-generation-webui/wiki/12-%E2%80%90-OpenAI-API (read 2026-11-21)
+Source: https://github.com/oobabooga/text-generation-webui/wiki/12-%E2%80%90-OpenAI-API (read 2026-11-21 in a copy).
 """
 
 from src.inference.endpoints import own_server
