@@ -25,6 +25,8 @@ def convert(gguf: Path, target: Path) -> None:
         del config.quantization_config
     fresh = LlamaForCausalLM(config).to(torch.bfloat16)
     fresh.load_state_dict(loaded.state_dict())
+    # What the model's card recommends, as the server's defaults: at temperature 1 so small a model writes nonsense.
+    fresh.generation_config.update(do_sample=True, temperature=0.2, top_p=0.9)
     target.mkdir(parents=True)
     fresh.save_pretrained(target, safe_serialization=True)
     tokenizer.save_pretrained(target)
