@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from src.config import load_environment
+from src.config.access import AccessPolicy
 from src.errors import AccessDenied, ConfigurationError
-from src.server.access import AccessPolicy
 
 from .conftest import StartServer
 

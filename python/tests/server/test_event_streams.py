@@ -10,9 +10,9 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
+from src.config.access import AccessPolicy
 from src.errors import ConfigurationError, StreamCut
 from src.server import errors_http
-from src.server.access import AccessPolicy
 from src.server.edge import Edge
 from src.server.sse import EventStream, ServerEvent
 

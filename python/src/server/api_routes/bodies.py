@@ -38,7 +38,7 @@ WebAddress = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000), AfterValidator(_web_address)
 ]
 Tags = Annotated[list[Name], Field(max_length=50)]
-ServiceName = Literal["llm", "embedding"]
+ServiceName = Literal["llm", "embedding", "rerank"]
 ProviderId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$", max_length=20)]
 
 

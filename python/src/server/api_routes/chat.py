@@ -23,7 +23,7 @@ router = APIRouter(prefix="/api/chat")
 _log = structlog.get_logger("archon.server.chat")
 
 
-@router.post("", response_class=EventStream)
+@router.post("", response_class=EventStream, status_code=200)
 async def ask(body: ChatBody, request: Request, rooms: InRooms, stopping: Stopping) -> EventStream:
     """Stream an answer. What fails before its start is an ordinary HTTP error."""
     question = AskRequest(

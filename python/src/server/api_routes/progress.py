@@ -46,7 +46,7 @@ async def crawl_progress(progress_id: str, rooms: InRooms) -> JSONResponse:
     return answer((await rooms.ingest.progress(known_id(progress_id))).to_dict())
 
 
-@router.get("/progress/{progress_id}/events", response_class=EventStream)
+@router.get("/progress/{progress_id}/events", response_class=EventStream, status_code=200)
 async def events(progress_id: str, rooms: InRooms, stopping: Stopping) -> EventStream:
     """Every state as it comes, up to the final one. Raises NotFound."""
     return EventStream(_states(rooms.ingest.watch(known_id(progress_id))), stopping)

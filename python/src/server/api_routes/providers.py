@@ -14,7 +14,7 @@ from src.settings.validation import normalised
 
 from ..composition import Rooms
 from ..request_parts import InRooms, answer
-from .bodies import CheckBody, ProviderId
+from .bodies import CheckBody, ProviderId, ServiceName
 
 router = APIRouter(prefix="/api/providers")
 
@@ -32,10 +32,10 @@ async def providers(rooms: InRooms) -> JSONResponse:
 
 
 @router.get("/{provider_id}/status")
-async def status(provider_id: ProviderId, rooms: InRooms) -> JSONResponse:
-    """v1's probe with the stored values: address and key by the list of models."""
+async def status(provider_id: ProviderId, rooms: InRooms, service: ServiceName = "llm") -> JSONResponse:
+    """v1's probe with the stored values: address and key by the list of models; `service` picks the address."""
     provider = _known(rooms, provider_id)
-    return answer(await provider_status(provider, (await rooms.settings.snapshot()).in_force()))
+    return answer(await provider_status(provider, (await rooms.settings.snapshot()).in_force(), service))
 
 
 @router.post("/{provider_id}/check")
@@ -83,6 +83,7 @@ def _provider(provider: Provider) -> JsonValue:
         "fields": [_field(field) for field in provider.fields],
         "chat_model_key": provider.chat_model_key,
         "embedding_model_key": provider.embedding_model_key,
+        "rerank_model_key": provider.rerank_model_key,
         "chat_models": list(provider.chat_models),
         "embedding_models": [_embedding_model(model) for model in provider.embedding_models],
     }

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
+from src.config.access import COOKIE, SESSION_S
 from src.errors import TokenRequired
 
-from ..access import COOKIE, SESSION_S
 from ..request_parts import Policy, answer
 
 router = APIRouter()
