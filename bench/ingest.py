@@ -2,7 +2,7 @@
 
     python bench/ingest.py [--quick] [--chunks N] [--pairs N]
 
-A site made of the standard library's docstrings is served on loopback by a process of its own. Through the product
+A site made of pairs of the standard library's docstrings is served on loopback by a process of its own. Through the product
 it is crawled, read, cut, embedded and stored with its index; straight, the very texts that the product embedded go
 to the same vLLM in the batch size and concurrency that a short trial found best, and the vectors are thrown away.
 Both are done in alternating order, each time into an empty database.
@@ -82,8 +82,9 @@ def measure(folder: Path, model_url: str, pairs: int, *, quick: bool) -> int:
 
 
 def write_site(folder: Path, chunks: int) -> None:
-    """Pages with a dozen docstrings each, and a start page that links to all."""
-    texts = docstrings()[:chunks]
+    """Pages of a dozen sections, about a chunk each, and a start page that links to all."""
+    known = docstrings()
+    texts = [f"{known[at % len(known)]}\n{known[(31 * at + 7) % len(known)]}" for at in range(chunks)]
     names = []
     for number, start in enumerate(range(0, len(texts), PER_PAGE)):
         parts = "".join(

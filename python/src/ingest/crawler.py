@@ -154,7 +154,7 @@ class Crawler:
             return None
         body = self._body(entry, fetched)
         document = await self.intake.read(body)
-        if is_start:
+        if is_start and not is_sitemap(self.request.url):
             self.run.board.set(title=document.title)
         await self._add_links(entry, fetched, document)
         now = self.run.board.now

@@ -25,6 +25,10 @@ _NOT_PAGES = frozenset(f".{word}" for group in (_PICTURES, _MEDIA, _ARCHIVES, _D
 _PAGES = frozenset({".html", ".htm", ".xhtml", ".php", ".asp", ".aspx", ".jsp", ".md", ".txt", ".rst", ".pdf", ".xml"})
 
 
+_COUNTED = 1000
+"""Addresses over the limit that are remembered from one page, to say how many were left out."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """The part of a site that a crawl stays in: one host, and paths below a prefix that ends with a slash."""
@@ -72,9 +76,10 @@ class Frontier:
     page_limit: int
     _waiting: deque[Entry] = field(default_factory=deque)
     _known: set[str] = field(default_factory=set)
+    _claimed: set[str] = field(default_factory=set)
+    _left_out: set[str] = field(default_factory=set)
     _open: int = 0
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
-    left_out: int = 0
 
     def restore(self, rows: Iterable[FrontierRow]) -> None:
         """Go on where an earlier worker stopped."""
@@ -85,21 +90,26 @@ class Frontier:
 
     @property
     def size(self) -> int:
-        """Addresses known."""
+        """Addresses found so far."""
         return len(self._known)
+
+    @property
+    def left_out(self) -> int:
+        """Addresses that the page limit left out, as far as they were counted."""
+        return len(self._left_out - self._known)
 
     async def add(self, links: Iterable[Link], *, depth: int) -> int:
         """Keep and queue the addresses that are new; how many were. Raises StoreError."""
         fresh: dict[str, Address] = {}
         for link in links:
             key = canonical_url(link.url)
-            if key not in self._known and key not in fresh:
+            if key not in fresh and not self._has(key):
                 fresh[key] = Address(key, link.url, link.text)
         if not fresh:
             return 0
         room = max(self.page_limit - len(self._known), 0)
         offered = list(fresh.values())[:room]
-        self.left_out += len(fresh) - len(offered)
+        self._left_out.update(list(fresh)[room : room + _COUNTED])
         if not offered:
             return 0
         added = await jobs.add_addresses(self.database, self.job_id, offered, depth=depth, page_limit=self.page_limit)
@@ -112,13 +122,13 @@ class Frontier:
 
     def knows(self, url: str) -> bool:
         """Whether the address was found before."""
-        return canonical_url(url) in self._known
+        return self._has(canonical_url(url))
 
     def claim(self, key: str) -> bool:
         """False when another entry has this address already: a redirect led to a page that is known."""
-        if key in self._known:
+        if self._has(key):
             return False
-        self._known.add(key)
+        self._claimed.add(key)
         return True
 
     async def take(self) -> Entry | None:
@@ -135,3 +145,6 @@ class Frontier:
         async with self._changed:
             self._open -= 1
             self._changed.notify_all()
+
+    def _has(self, key: str) -> bool:
+        return key in self._known or key in self._claimed

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import sys
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -55,9 +56,8 @@ def gone_workers(open_jobs: Sequence[Job], living: str) -> list[str]:
 def _is_gone(owner: str) -> bool:
     host, _, rest = owner.partition(":")
     process = rest.partition(":")[0]
-    if host != socket.gethostname() or not process.isdigit():
-        return False
-    if int(process) == os.getpid():
+    # On Windows os.kill would not ask, it would kill: there a lease has to run out.
+    if sys.platform == "win32" or host != socket.gethostname() or not process.isdigit():
         return False
     try:
         os.kill(int(process), 0)

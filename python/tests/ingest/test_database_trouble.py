@@ -1,0 +1,68 @@
+"""A database that goes away in the middle of a crawl, and comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from src.config import REPOSITORY
+from src.ingest.requests import CrawlRequest
+from src.store import pages
+from src.store.embedded import EmbeddedPostgres
+from src.store.migrate import migrate
+from src.store.postgres import PostgresDatabase
+from tests.fakes.model_server import ModelServer
+
+from .parts import embed_reply, ended, open_service, until
+from .site import Answer, Site
+from .test_crawl import small_site
+
+
+def _open_folder() -> Path:
+    # pytest's own temporary folders are closed to the user that runs Postgres in place of root.
+    folder = Path(tempfile.mkdtemp(prefix="archon-test-"))
+    folder.chmod(0o711)
+    return folder
+
+
+@pytest.fixture
+async def cluster() -> AsyncIterator[EmbeddedPostgres]:
+    """A Postgres of this test's own, which it may stop."""
+    folder = _open_folder()
+    made = EmbeddedPostgres(folder / "postgres")
+    try:
+        url = await asyncio.to_thread(made.start)
+        await migrate(url, REPOSITORY / "migration")
+        yield made
+    finally:
+        await asyncio.to_thread(made.stop)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def test_a_database_that_restarts_is_waited_for(
+    site: Site, models: ModelServer, cluster: EmbeddedPostgres
+) -> None:
+    start, gate = small_site(site), asyncio.Event()
+    site.answer("/docs/a.html", Answer(hold=gate), *site.answers["/docs/a.html"])
+    models.on("/v1/embeddings", embed_reply())
+    database = await PostgresDatabase.connect(await asyncio.to_thread(cluster.start))
+    try:
+        async with open_service(database, models.url) as service:
+            job = await service.start_crawl(CrawlRequest(start))
+            first = await until(service, job, lambda now: now.tally.pages_stored >= 1)
+            await asyncio.to_thread(cluster.stop)
+            gate.set()
+            await until(service, job, lambda now: now.message.startswith("Waiting"))
+            await asyncio.to_thread(cluster.start)
+            end = await ended(service, job)
+        assert (end.status, len(await pages.listing(database, first.source_id))) == (
+            "completed",
+            end.tally.pages_stored,
+        )
+    finally:
+        await database.close()
