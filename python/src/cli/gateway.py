@@ -16,10 +16,10 @@ from src.errors import ArchonError
 from src.gateway.config import GatewayConfig, load_config
 from src.gateway.serve import serve_forever
 
-app = typer.Typer(help="One OpenAI-compatible address for several model servers.", no_args_is_help=False)
+app = typer.Typer()
 
 
-@app.callback(invoke_without_command=True)
+@app.command("gateway")
 def gateway(
     host: Annotated[str | None, typer.Option(help="Address to listen at.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen at; 0 takes a free one.")] = None,

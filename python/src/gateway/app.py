@@ -7,6 +7,7 @@ import itertools
 import logging
 import re
 import secrets
+import time
 from collections.abc import Callable
 
 from src.config import Environment
@@ -25,7 +26,7 @@ from .envelope import JSON, LoopDetected, envelope_bytes, retry_after, status_of
 from .fleet import Fleet
 from .front import Request
 from .keys import Holder, KeyRing
-from .log import AccessLog, timestamp
+from .log import AccessLog, Clock
 from .metrics import Metrics
 from .pages import Pages
 from .relay import Relay, affinity_key
@@ -66,6 +67,9 @@ class Gateway:
         self.relay = Relay(self.fleet, config, self.metrics, self._chain_of(config))
         self._board_task: asyncio.Task[None] | None = None
         self.log = log or AccessLog()
+        self._clock = Clock()
+        self.running = 0
+        self.metrics.running.set_function(lambda: self.running)
         self._bind = bind
         self._doorman = Doorman(environment, bind)
         self._keys = self._key_ring(config, None)
@@ -114,8 +118,8 @@ class Gateway:
         request_id = self._request_id(request)
         holder: Holder | None = None
         trip: Trip | None = None
-        started = asyncio.get_running_loop().time()
-        self.metrics.running.inc()
+        started = time.monotonic()
+        self.running += 1
         try:
             holder = self._let_in(request, path, started)
             if ability is None or request.method != b"POST":
@@ -133,7 +137,7 @@ class Gateway:
             _logger.exception("request %s failed inside the gateway", request_id)
             self._refuse(request, request_id, Crash("The gateway failed at this request."), trip)
         finally:
-            self.metrics.running.dec()
+            self.running -= 1
             if holder is not None:
                 holder.leave()
             if ability is not None:
@@ -226,7 +230,7 @@ class Gateway:
     def _write_down(
         self, request: Request, path: bytes, request_id: str, started: float, trip: Trip | None, holder: Holder | None
     ) -> None:
-        total_s = asyncio.get_running_loop().time() - started
+        total_s = time.monotonic() - started
         endpoint = path.decode("latin-1")
         status = request.sent or 499
         model = trip.model if trip is not None else ""
@@ -241,7 +245,7 @@ class Gateway:
             if trip.completion_tokens:
                 meter.completion_tokens.inc(trip.completion_tokens)
         if self.config.access_log:
-            self.log.add(_line(request, endpoint, request_id, status, total_s, trip, holder))
+            self.log.add(_line(self._clock.now(), request, endpoint, request_id, status, total_s, trip, holder))
 
     def _count(self, trip: Trip, first_token: Callable[[float], None]) -> None:
         metrics = self.metrics
@@ -291,6 +295,7 @@ def _unguarded(bind: str) -> ArchonError:
 
 
 def _line(
+    now: str,
     request: Request,
     endpoint: str,
     request_id: str,
@@ -301,7 +306,7 @@ def _line(
 ) -> dict[str, object]:
     """The access log's line. No key, no prompt, no answer."""
     line: dict[str, object] = {
-        "time": timestamp(),
+        "time": now,
         "request_id": request_id,
         "peer": request.peer,
         "endpoint": endpoint,

@@ -11,17 +11,17 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TypeAlias
 
 import httptools
 
-from src.errors import ArchonError, InvalidInput
+from src.errors import ArchonError
 
 from .back import RawHeaders
 from .deadlines import Deadlines
 from .envelope import JSON, TooLarge, envelope_bytes
+from .front_limits import FrontLimits, HeadTooLarge, Malformed, TooSlow
 
 Handler: TypeAlias = "Callable[[Request], Coroutine[None, None, None]]"
 
@@ -31,47 +31,12 @@ _LINGER_S = 2.0
 """How long a refused upload is still read and thrown away, so that the refusal arrives before the reset."""
 
 
-@dataclass(frozen=True, slots=True)
-class FrontLimits:
-    """What one client may cost. Bytes and seconds."""
-
-    head_bytes: int = 32 * 1024
-    body_bytes: int = 32 * 1024 * 1024
-    head_s: float = 10.0
-    body_s: float = 30.0
-    idle_s: float = 75.0
-    write_s: float = 120.0
-
-
-class Malformed(InvalidInput):
-    """The bytes are no HTTP request that can be answered."""
-
-    code = "malformed_request"
-    http_status = 400
-    default_next_step = "Send HTTP/1.1 with a JSON body."
-
-
-class HeadTooLarge(InvalidInput):
-    """Request line and headers are over the limit."""
-
-    code = "headers_too_large"
-    http_status = 431
-    default_next_step = "Send fewer or shorter headers."
-
-
-class TooSlow(InvalidInput):
-    """The request did not arrive in time."""
-
-    code = "request_timeout"
-    http_status = 408
-    default_next_step = "Send the whole request at once."
-
-
 class Request:
     """One request, whole; and the way to answer it."""
 
     __slots__ = (
         "_chunked",
+        "_found",
         "_front",
         "body",
         "headers",
@@ -88,6 +53,7 @@ class Request:
         self.method = b""
         self.target = b""
         self.headers: RawHeaders = []
+        self._found: dict[bytes, bytes] = {}
         self.body = b""
         self.http_1_1 = True
         self.keep_alive = True
@@ -99,10 +65,12 @@ class Request:
 
     def header(self, name: bytes) -> bytes:
         """The first header called `name` (lower case); b'' when there is none."""
-        for key, value in self.headers:
-            if key == name:
-                return value
-        return b""
+        return self._found.get(name, b"")
+
+    def note_header(self, name: bytes, value: bytes) -> None:
+        """One more header, its name in lower case."""
+        self.headers.append((name, value))
+        self._found.setdefault(name, value)
 
     def answer(self, status: int, headers: RawHeaders, body: bytes) -> None:
         """Send the whole answer; Content-Length is added here."""
@@ -340,7 +308,7 @@ class Front(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._request is not None:
-            self._request.headers.append((name.lower(), value))
+            self._request.note_header(name.lower(), value)
 
     def on_headers_complete(self) -> None:
         request = self._request

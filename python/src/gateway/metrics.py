@@ -63,7 +63,15 @@ class Metrics:
         self.upstream_up = Gauge(
             "archon_gateway_upstream_up", "Whether the server gets requests.", ("upstream",), registry=registry
         )
+        self._sent: dict[str, Counter] = {}
         self.meters: dict[tuple[str, str, str, int], Meter] = {}
+
+    def sent_to(self, upstream: str) -> None:
+        """Count a request sent to a server."""
+        child = self._sent.get(upstream)
+        if child is None:
+            child = self._sent[upstream] = self.attempts.labels(upstream)
+        child.inc()
 
     def meter(self, endpoint: str, model: str, upstream: str, status: int) -> Meter:
         """The children for one kind of request."""

@@ -107,7 +107,7 @@ class Relay:
         """
         trip.attempts += 1
         trip.upstream, trip.model = server.name, route.model
-        self.metrics.attempts.labels(server.name).inc()
+        self.metrics.sent_to(server.name)
         if trip.ask.stream:
             whole = await StreamRelay(self, trip, route, server).run()
         else:
@@ -132,14 +132,15 @@ class Relay:
                 raise AttemptFailed(Verdict(error, Blame.SERVER)) from error
             try:
                 await reply.head()
-            except (ProviderUnavailable, ProviderTimeout, ProtocolError) as error:
-                server.dialer.done(reply)
-                if fresh or not isinstance(error, Stale):
+            except Stale as error:
+                if fresh:
                     raise AttemptFailed(Verdict(error, Blame.SERVER)) from error
-            except BaseException:
-                server.dialer.done(reply)
-                raise
-            else:
+            except (ProviderUnavailable, ProviderTimeout, ProtocolError) as error:
+                raise AttemptFailed(Verdict(error, Blame.SERVER)) from error
+            finally:
+                if not reply.head_complete:
+                    server.dialer.done(reply)
+            if reply.head_complete:
                 break
         return reply
 

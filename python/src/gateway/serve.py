@@ -13,7 +13,8 @@ from src.errors import ArchonError, ConfigurationError, ErrorContext
 
 from .app import Gateway
 from .config import GatewayConfig, Limits
-from .front import Front, FrontLimits, Guests
+from .front import Front, Guests
+from .front_limits import FrontLimits
 from .log import AccessLog
 
 _BACKLOG = 2048

@@ -1,0 +1,161 @@
+"""What the gateway costs, beside its peers, in one run: requests a second, CPU a request, added latency, memory.
+
+`python bench/gateway.py --install-peers` puts nginx, vllm-router and LiteLLM into `--peers` (throw-away), then
+`python bench/gateway.py`. A peer that is not there is printed as not installed. Figures are medians over rounds in
+which all contenders take turns; read them as ratios of one run on one machine. `--real` adds real vLLM servers
+(ARCHON_TEST_CHAT_URL, ARCHON_TEST_EMBEDDING_URL), `--endurance` 100,000 requests and 64 streams of 60 s.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from _measure import circumstances
+from gateway_endurance import endure
+from gateway_peers import KEY, Peer, Started, install, peers, wait_until_open
+from gateway_real import through_real_vllm
+
+BENCH = Path(__file__).resolve().parent
+PATH = "/v1/chat/completions"
+_LITELLM_STARTS_S = 90.0
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def load(port: int, connections: int, seconds: float, kind: str) -> dict[str, float]:
+    """One measurement in a process of its own."""
+    command = [
+        sys.executable,
+        str(BENCH / "gateway_load.py"),
+        str(port),
+        PATH,
+        str(connections),
+        str(seconds),
+        kind,
+        KEY,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def measure(port: int, running: Started | None, seconds: float) -> dict[str, float]:
+    """All figures of one contender in one round."""
+    figures: dict[str, float] = {}
+    for name, connections, kind in (
+        ("many", 32, "json"),
+        ("one", 1, "json"),
+        ("stream", 8, "stream"),
+        ("stream1", 1, "stream"),
+    ):
+        before = running.cpu_s() if running else 0.0
+        found = load(port, connections, seconds if connections > 1 else seconds / 2, kind)
+        cpu = (running.cpu_s() if running else 0.0) - before
+        figures |= {f"{name}_{key}": value for key, value in found.items()}
+        figures[f"{name}_cpu_us"] = cpu / max(1, found["requests"]) * 1e6
+    figures["memory_mb"] = running.memory_mb() if running else 0.0
+    return figures
+
+
+def compare(arguments: argparse.Namespace, folder: Path, upstream: int) -> dict[str, dict[str, float]]:
+    """Median figures by contender; all run at once and take turns."""
+    running: dict[str, tuple[int, Started | None]] = {}
+    for peer, port in peers(folder, free_port, upstream, arguments.peers):
+        started = _start(peer, port, folder)
+        if started is not None or peer.name == "straight":
+            running[peer.name] = (port, started)
+    rounds: dict[str, list[dict[str, float]]] = {name: [] for name in running}
+    try:
+        for number in range(arguments.rounds):
+            for name, (port, started) in running.items():
+                if name == "litellm" and number:
+                    continue  # minutes for a figure that three digits separate from the others
+                rounds[name].append(measure(port, started, arguments.seconds))
+    finally:
+        for _, started in running.values():
+            if started is not None:
+                started.stop()
+    return {
+        name: {key: statistics.median(row[key] for row in rows) for key in rows[0]} for name, rows in rounds.items()
+    }
+
+
+def _start(peer: Peer, port: int, folder: Path) -> Started | None:
+    if peer.command is None:
+        print(f"{peer.name}: not installed (--install-peers)")
+        return None
+    if not peer.command:
+        return None
+    started = Started(peer.command, folder, peer.name.replace(" ", "-"), {"LITELLM_LOCAL_MODEL_COST_MAP": "True"})
+    if not wait_until_open(port, PATH, _LITELLM_STARTS_S):
+        print(f"{peer.name}: installed, but it does not answer; its log ends with")
+        print((folder / f"{peer.name.replace(' ', '-')}.log").read_text(errors="replace")[-600:])
+        started.stop()
+        return None
+    return started
+
+
+def table(figures: dict[str, dict[str, float]]) -> str:
+    """The figures as Markdown."""
+    straight, router = figures["straight"], figures.get("vllm-router")
+    lines = [
+        "| | req/s (32) | to vllm-router | p50 / p99 ms (32) | added p50 ms (1) | CPU us/req | "
+        "streams/s (8) | added p50 ms, 200 events (1) | CPU us/stream | MB | errors |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, row in figures.items():
+        ratio = f"{row['many_per_s'] / router['many_per_s']:.2f}" if router else "–"
+        errors = sum(value for key, value in row.items() if key.endswith("_errors"))
+        lines.append(
+            f"| {name} | {row['many_per_s']:.0f} | {ratio} | {row['many_p50_ms']:.2f} / {row['many_p99_ms']:.1f} "
+            f"| {row['one_p50_ms'] - straight['one_p50_ms']:.2f} | {row['many_cpu_us']:.0f} "
+            f"| {row['stream_per_s']:.0f} "
+            f"| {row['stream1_p50_ms'] - straight['stream1_p50_ms']:.2f} | {row['stream_cpu_us']:.0f} "
+            f"| {row['memory_mb']:.0f} | {errors:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run what the arguments ask for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--peers", type=Path, default=Path(tempfile.gettempdir()) / "archon-gateway-peers")
+    parser.add_argument("--install-peers", action="store_true", help="install them into --peers and end")
+    parser.add_argument("--real", action="store_true", help="also through real vLLM servers")
+    parser.add_argument("--endurance", action="store_true", help="also memory over 100,000 requests and 64 streams")
+    arguments = parser.parse_args()
+    if arguments.install_peers:
+        install(arguments.peers)
+        return
+    with tempfile.TemporaryDirectory(prefix="archon-gateway-bench-") as name:
+        folder, upstream = Path(name), free_port()
+        server = Started([sys.executable, str(BENCH / "gateway_upstream.py"), str(upstream)], folder, "upstream")
+        try:
+            wait_until_open(upstream, PATH, 10)
+            print(f"{circumstances()}\n")
+            print(table(compare(arguments, folder, upstream)))
+            if arguments.endurance:
+                print(f"\n{endure(folder, free_port(), upstream)}")
+            if arguments.real:
+                print(f"\n{through_real_vllm(folder, free_port())}")
+        finally:
+            server.stop()
+        print(f"\n{circumstances()}")
+
+
+if __name__ == "__main__":
+    main()
