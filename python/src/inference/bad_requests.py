@@ -150,14 +150,17 @@ def _schema(body: ErrorBody, context: ErrorContext) -> ArchonError | None:
 
 
 def _key(body: ErrorBody, context: ErrorContext) -> ArchonError | None:
-    """Google ("API key not valid") and xAI ("Incorrect API key provided") say it with a 400 (read 2026-11-21)."""
+    """Google ("API key not valid") and xAI ("Incorrect API key provided") say it with a 400.
+
+    As quoted in google-gemini/gemini-cli#4690 and continuedev/continue#10778 (read 2026-11-21).
+    """
     if not body.says("api key not valid", "incorrect api key", "invalid api key", "api key expired"):
         return None
     return AuthenticationFailed(f"The provider refused the API key{_said(body)}", context=context)
 
 
 def _credit(body: ErrorBody, context: ErrorContext) -> ArchonError | None:
-    """Anthropic says it with a 400 (https://docs.anthropic.com/en/api/errors, read 2026-11-21)."""
+    """Anthropic says it with a 400 (anthropics/claude-code#66314, read 2026-11-21)."""
     if not body.says("credit balance is too low"):
         return None
     return QuotaExhausted(f"The account behind the key has no credit left{_said(body)}", context=context)

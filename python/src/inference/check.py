@@ -7,7 +7,7 @@ key by the list of models, then one token or one vector.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from src.errors import (
@@ -26,7 +26,7 @@ from src.errors import (
 
 from .address import Address, parse_address
 from .check_report import CheckReport, Finding, Fix, Step
-from .check_use import use_chat, use_embedding
+from .check_use import Used, use_chat, use_embedding, use_rerank
 from .connect import reach
 from .discovery import ServedModel, ServerClient, capabilities_of, list_models, server_version, wrong_kind
 from .fixes import Fixer
@@ -40,6 +40,14 @@ _STEP_OF_ERROR: tuple[tuple[type[ArchonError], Step], ...] = (
     (PermissionRefused, "key"),
     (ModelNotFound, "models"),
 )
+
+
+_USES: Mapping[Service, Callable[[ActiveProvider], Awaitable[Used]]] = {
+    "llm": use_chat,
+    "embedding": use_embedding,
+    "rerank": use_rerank,
+}
+_USE_STEPS: Mapping[Service, Step] = {"llm": "chat", "embedding": "embedding", "rerank": "rerank"}
 
 
 @dataclass
@@ -86,15 +94,7 @@ async def check(provider: Provider, service: Service, values: Values) -> CheckRe
         except ArchonError as failure:
             error = failure.with_context(provider=provider.id, field=_field_of(walk, step, failure))
             fix = await Fixer(walk.active, walk.address, walk.models).for_failure(step, failure)
-            finding = Finding(
-                _step_of(step, failure, walk.service),
-                False,
-                failure.message,
-                failure.context.upstream_message,
-                failure.next_step,
-                fix,
-            )
-            walk.findings.append(finding)
+            walk.findings.append(_finding(_step_of(step, failure, walk.service), failure, fix))
             break
     return _report(walk, error)
 
@@ -109,10 +109,13 @@ async def offered_models(provider: Provider, service: Service, values: Values) -
     return await list_models(provider, provider.endpoint(filled, service))
 
 
-async def provider_status(provider: Provider, values: Values) -> dict[str, JsonValue]:
-    """v1's status: `{ok, reason, provider}` with `no_key`, `connected` or `connection_failed`. Never raises."""
+async def provider_status(provider: Provider, values: Values, service: Service = "llm") -> dict[str, JsonValue]:
+    """v1's status: `{ok, reason, provider}` with `no_key`, `connected` or `connection_failed`. Never raises.
+
+    `service` says which of the provider's addresses is meant, where it has several.
+    """
     try:
-        endpoint = provider.endpoint(values, "llm")
+        endpoint = provider.endpoint(values, service)
     except ConfigurationError:
         return {"ok": False, "reason": "no_key", "provider": provider.id}
     try:
@@ -217,7 +220,7 @@ def _chosen(walk: Walk, key: str | None) -> str | None:
     if chosen:
         return chosen
     if walk.provider.keeps_v1_wire:
-        default = walk.provider.default_chat_model if walk.service == "llm" else walk.provider.default_embedding_model
+        default = walk.provider.default_model(walk.service)
         if default:
             return default
     if len(walk.models) != 1:
@@ -233,7 +236,7 @@ async def _cloud_models(walk: Walk) -> None:
 
 
 async def _use(walk: Walk) -> None:
-    used = await (use_embedding if walk.service == "embedding" else use_chat)(walk.active)
+    used = await _USES[walk.service](walk.active)
     walk.latency_ms = used.latency_ms
     walk.dimensions = used.dimensions
     walk.findings += used.findings
@@ -248,7 +251,7 @@ def _step_of(step: Step, failure: ArchonError, service: Service) -> Step:
     for kind, named in _STEP_OF_ERROR:
         if isinstance(failure, kind):
             return named
-    return "embedding" if step == "chat" and service == "embedding" else step
+    return _USE_STEPS[service] if step == "chat" else step
 
 
 def _field_of(walk: Walk, step: Step, failure: ArchonError) -> str | None:

@@ -25,6 +25,7 @@ Step: TypeAlias = Literal[
     "embedding",
     "chat",
     "tools",
+    "json_schema",
     "rerank",
 ]
 

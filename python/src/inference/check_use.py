@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from src.errors import ArchonError, JsonValue, ProtocolError, UnsupportedFeature
+from src.errors import ArchonError, BadRequest, JsonValue, ProtocolError, UnsupportedFeature
 
 from .chat import ProviderChatModel
 from .check_report import Finding
@@ -15,6 +16,7 @@ from .discovery import ServerClient
 from .embed import ProviderEmbedder
 from .models import ChatMessage, ChatOptions, StreamEnd
 from .provider import ActiveProvider
+from .rerank import Reranker, no_cross_encoder
 from .retry import NO_RETRIES
 
 _PATIENCE = Deadlines(first_event_s=60.0, gap_s=30.0, total_s=90.0)
@@ -26,6 +28,21 @@ _TOOL: JsonValue = {
         "parameters": {"type": "object", "properties": {}},
     },
 }
+
+_SCHEMA: JsonValue = {
+    "type": "json_schema",
+    "json_schema": {
+        "name": "reply",
+        "schema": {
+            "type": "object",
+            "properties": {"ok": {"type": "boolean"}},
+            "required": ["ok"],
+            "additionalProperties": False,
+        },
+    },
+}
+_SCHEMA_TOKENS = 40
+_PASSAGES = ("The tower is 330 metres high.", "Interest rates rose by a quarter point.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +67,7 @@ async def use_chat(active: ActiveProvider) -> Used:
     latency_ms = round((time.monotonic() - started) * 1000)
     found = [Finding("chat", True, f"The model answered a streamed question in {latency_ms} ms.")]
     if active.provider.server is not None and not active.provider.keeps_v1_wire:
-        found.append(await _tools(active))
+        found += [await _tools(active), await _json_schema(active)]
     return Used(latency_ms, tuple(found))
 
 
@@ -71,6 +88,22 @@ async def use_embedding(active: ActiveProvider) -> Used:
     return Used(latency_ms, tuple(found), identity.dimensions)
 
 
+async def use_rerank(active: ActiveProvider) -> Used:
+    """One ranking, by a model that has an opinion of its own.
+
+    Raises:
+        UnsupportedFeature: the scores are the cosine of the server's own embeddings.
+        ConfigurationError, ProviderError: the server cannot be asked.
+    """
+    reranker = Reranker(active, timeout_s=_PATIENCE.first_event_s)
+    started = time.monotonic()
+    await reranker.rank("how tall is the tower", _PASSAGES)
+    latency_ms = round((time.monotonic() - started) * 1000)
+    if not await reranker.is_cross_encoder():
+        raise no_cross_encoder(active)
+    return Used(latency_ms, (Finding("rerank", True, f"A cross-encoder ranked two passages in {latency_ms} ms."),))
+
+
 async def _one_token(model: ProviderChatModel) -> StreamEnd | None:
     end: StreamEnd | None = None
     async for item in model.stream([ChatMessage("user", "Hi")], ChatOptions(max_tokens=1)):
@@ -89,6 +122,47 @@ async def _tools(active: ActiveProvider) -> Finding:
     except ArchonError as error:
         return Finding("tools", True, "Whether tools work could not be found out.", detail=error.message)
     return Finding("tools", True, "Tool calling is enabled.")
+
+
+async def _json_schema(active: ActiveProvider) -> Finding:
+    """Whether an answer keeps to a schema; an answer that was cut proves nothing."""
+    turns: JsonValue = [{"role": "user", "content": "Is water wet? Answer in JSON."}]
+    body: JsonValue = {
+        "model": active.model,
+        "messages": turns,
+        "max_tokens": _SCHEMA_TOKENS,
+        "temperature": 0,
+        "response_format": _SCHEMA,
+    }
+    try:
+        text, finish = _answer(await _post(active, "/chat/completions", body))
+    except BadRequest as error:
+        message = "The server cannot hold answers to a JSON schema."
+        return Finding("json_schema", True, message, error.context.upstream_message, error.next_step)
+    except ArchonError as error:
+        return Finding("json_schema", True, "Whether JSON schemas work could not be found out.", detail=error.message)
+    if finish == "length":
+        return Finding("json_schema", True, "A JSON schema is accepted; the short test answer was cut before its end.")
+    if _keeps_to_schema(text):
+        return Finding("json_schema", True, "Answers keep to a JSON schema.")
+    return Finding("json_schema", True, "A JSON schema is accepted and ignored.", detail=text[:200])
+
+
+def _answer(reply: JsonValue) -> tuple[str, str]:
+    choices = reply.get("choices") if isinstance(reply, dict) else None
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    message = choice.get("message") if isinstance(choice, dict) else None
+    text = message.get("content") if isinstance(message, dict) else None
+    finish = choice.get("finish_reason") if isinstance(choice, dict) else None
+    return str(text or ""), str(finish or "")
+
+
+def _keeps_to_schema(text: str) -> bool:
+    try:
+        parsed = json.loads(text)
+    except ValueError:
+        return False
+    return isinstance(parsed, dict) and isinstance(parsed.get("ok"), bool)
 
 
 async def _matryoshka(active: ActiveProvider, dimensions: int) -> Finding:

@@ -100,7 +100,7 @@ def _detail(detail: JsonValue) -> str | None:
 
 
 def _retry_delay(details: JsonValue) -> float | None:
-    """Google's RetryInfo: `{"retryDelay": "31s"}` among `details` (https://aip.dev/193, read 2026-11-21)."""
+    """Google's RetryInfo: `{"retryDelay": "31s"}` among `details` (googleapis/python-genai#2114, read 2026-11-21)."""
     for one in details if isinstance(details, list) else []:
         delay = _text(one, "retryDelay") if isinstance(one, dict) else None
         if delay and re.fullmatch(r"\d+(\.\d+)?s", delay):

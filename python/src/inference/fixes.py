@@ -18,15 +18,19 @@ from src.errors import (
     ProtocolError,
     ProviderUnavailable,
     TlsFailure,
+    UnsupportedFeature,
 )
 
 from .address import Address
 from .check_report import Fix, Step
 from .connect import listens
 from .discovery import ServedModel, ServerClient, capabilities_of, server_version
-from .provider import NEEDED_CAPABILITY, ActiveProvider, url_field
+from .provider import NEEDED_CAPABILITY, ActiveProvider, Endpoint, url_field
+from .rerank import Reranker
 
 _HOST_OF_CONTAINER = "host.docker.internal"
+_ELSEWHERE = (ConnectionRefused, ConnectTimeout, ProviderUnavailable, EndpointNotFound, UnsupportedFeature)
+"""Failures after which the right server may be found at another port of the same machine."""
 
 
 class Fixer:
@@ -47,7 +51,7 @@ class Fixer:
             return await self._first_good([self._address.with_scheme("http")])
         if isinstance(error, (ConnectionBroken, ProtocolError)) and self._address.scheme == "http":
             return await self._first_good([self._address.with_scheme("https")])
-        if isinstance(error, (ConnectionRefused, ConnectTimeout, ProviderUnavailable, EndpointNotFound)):
+        if isinstance(error, _ELSEWHERE):
             return await self._first_good(self._nearby())
         return None
 
@@ -88,9 +92,16 @@ class Fixer:
             if provider.server and provider.server.version_path and not await server_version(provider, client):
                 return False
             present = await capabilities_of(provider, endpoint, client)
+            if present is not None and NEEDED_CAPABILITY[self._active.service] not in present:
+                return False
+            return self._active.service != "rerank" or await self._ranks(endpoint)
         except ArchonError:
             return False
-        return present is None or NEEDED_CAPABILITY[self._active.service] in present
+
+    async def _ranks(self, endpoint: Endpoint) -> bool:
+        """Whether a cross-encoder answers there: embedding models have the route too, and are never proposed."""
+        found = replace(self._active, endpoint=endpoint, model=None)
+        return await Reranker(found, timeout_s=5.0).is_cross_encoder()
 
     def _address_fix(self, address: Address) -> Fix | None:
         field = url_field(self._active.provider, self._active.service)

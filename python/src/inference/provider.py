@@ -146,6 +146,12 @@ class Provider:
             "rerank": self.rerank_model_key,
         }[service]
 
+    def default_model(self, service: Service) -> str | None:
+        """The model that is asked for where the setting is blank; None: found by asking the server."""
+        if service == "llm":
+            return self.default_chat_model
+        return self.default_embedding_model if service == "embedding" else None
+
 
 def url_field(provider: Provider, service: Service, values: Values | None = None) -> SettingField | None:
     """The setting that holds the address for `service`: its own where declared, else the common one.

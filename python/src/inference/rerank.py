@@ -11,7 +11,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from src.errors import EndpointNotFound, ErrorContext, JsonValue, ProtocolError
+from src.errors import (
+    BadRequest,
+    EndpointNotFound,
+    ErrorContext,
+    JsonValue,
+    ModelNotFound,
+    ProtocolError,
+    UnsupportedFeature,
+)
 
 from .discovery import ServerClient, resolve_model
 from .models import Vector
@@ -33,6 +41,15 @@ class Ranked:
 
     index: int
     score: float
+
+
+def no_cross_encoder(active: ActiveProvider) -> UnsupportedFeature:
+    """The error for a server whose ranking is the order of its own embeddings."""
+    return UnsupportedFeature(
+        "The model behind this address is an embedding model: its ranking is the cosine that search uses anyway",
+        next_step="Enter the address of a server that runs a cross-encoder, for example a bge-reranker model.",
+        context=ErrorContext(provider=active.provider.id, operation="rerank", url=active.endpoint.base_url),
+    )
 
 
 class Reranker:
@@ -64,7 +81,8 @@ class Reranker:
         """Whether the scores are more than the cosine of the server's own embeddings. Raises ProviderError."""
         try:
             cosines = [await self._cosine(*pair) for pair in _PAIRS]
-        except EndpointNotFound:
+        except (EndpointNotFound, ModelNotFound, BadRequest):
+            # No embeddings route, or, behind a router, no embeddings of this model.
             return True
         scores = [(await self.rank(query, [document]))[0].score for query, document in _PAIRS]
         return any(abs(score - cosine) > _SAME for score, cosine in zip(scores, cosines, strict=True))

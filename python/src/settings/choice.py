@@ -77,7 +77,7 @@ def model_of(provider: Provider, snapshot: Snapshot, service: Service) -> str | 
         ConfigurationError: the provider needs one and none is set.
     """
     key = provider.model_key(service)
-    model = snapshot.text(key) or default_model(provider, service)
+    model = snapshot.text(key) or provider.default_model(service)
     if model is not None:
         return model
     if any(field.key == key and field.required for field in provider.fields):
@@ -88,20 +88,13 @@ def model_of(provider: Provider, snapshot: Snapshot, service: Service) -> str | 
     return None
 
 
-def default_model(provider: Provider, service: Service) -> str | None:
-    """The model that the provider declares for a blank setting."""
-    if service == "llm":
-        return provider.default_chat_model
-    return provider.default_embedding_model if service == "embedding" else None
-
-
 def notices(catalog: Catalog, snapshot: Snapshot, service: Service) -> tuple[Notice, ...]:
     """The odd defaults at work for `service`, for people to see. Raises ConfigurationError as `choose` does."""
     choice = choose(catalog, snapshot, service)
     provider = choice.provider
     found = list(choice.notices)
     key = provider.model_key(service)
-    model = default_model(provider, service)
+    model = provider.default_model(service)
     if model is not None and snapshot.text(key) is None:
         found.append(
             Notice(

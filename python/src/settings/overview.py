@@ -87,7 +87,7 @@ class Overview:
         """The whole body, without any secret."""
         return {
             "services": {service: state.to_dict() for service, state in self.services.items()},
-            "provider_keys": {service: PROVIDER_KEYS[service] for service in self.services},
+            "provider_keys": {service: PROVIDER_KEYS[service] for service in SERVICES},
             "values": {key: value.to_dict() for key, value in self.snapshot.by_key.items()},
             "first_run": {
                 "provider_chosen": self.provider_chosen,

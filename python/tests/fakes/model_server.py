@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 RESET = struct.pack("ii", 1, 0)
-POST_ROUTES = {"/v1/chat/completions", "/v1/embeddings"}
+POST_ROUTES = {"/v1/chat/completions", "/v1/embeddings", "/v1/rerank"}
 
 
 @dataclass(frozen=True)
@@ -207,6 +207,8 @@ def default_answer(request: Request) -> Reply | Stream:
         return answer_of("Hello", "!") if request.json().get("stream") else Reply(body=completion("Hello!"))
     if request.path == "/v1/embeddings":
         return Reply(body=embeddings([[1.0, 0.0, 0.0, 0.0]] * len(request.json()["input"])))
+    if request.path == "/v1/rerank":
+        return ranking([1.0] * len(request.json()["documents"]))
     return Reply(404, {"detail": "Not Found"})
 
 
@@ -225,9 +227,16 @@ def embeddings(vectors: list[list[float]], tokens: int = 8) -> dict[str, Any]:
     return {"object": "list", "data": rows, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}
 
 
-def completion(text: str) -> dict[str, Any]:
+def ranking(scores: list[float]) -> Reply:
+    """vLLM 0.32.0's answer of /v1/rerank: sorted by score, each with its index (seen 2026-11-21)."""
+    rows = [{"index": at, "document": {"text": "x"}, "relevance_score": score} for at, score in enumerate(scores)]
+    rows.sort(key=lambda row: float(str(row["relevance_score"])), reverse=True)
+    return Reply(body={"id": "score-1", "model": "fake-model", "results": rows})
+
+
+def completion(text: str, finish_reason: str = "stop") -> dict[str, Any]:
     message = {"role": "assistant", "content": text}
-    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    choice = {"index": 0, "message": message, "finish_reason": finish_reason}
     return {"id": "c", "object": "chat.completion", "created": 1, "model": "fake-model", "choices": [choice]}
 
 

@@ -10,7 +10,16 @@ from src.inference.check import check, offered_models, provider_status
 from src.inference.check_report import CheckReport, Finding
 from src.inference.provider import Service
 from src.inference.registry import load_registry
-from tests.fakes.model_server import ModelServer, Reply, Request, Stream, default_answer, running
+from tests.fakes.model_server import (
+    ModelServer,
+    Reply,
+    Request,
+    Stream,
+    completion,
+    default_answer,
+    ranking,
+    running,
+)
 
 VLLM = load_registry().get("vllm")
 NO_TOOLS = {"message": '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'}
@@ -37,7 +46,8 @@ async def test_a_healthy_chat_server_is_green_all_the_way(server: ModelServer) -
     report = await looked_at(server)
     assert (report.ok, report.server, report.model, report.max_model_len) == (True, "vLLM 0.32.0", "fake-model", 128)
     steps = [one.step for one in report.findings]
-    assert steps == ["settings", "name", "connect", "server", "models", "kind", "models", "context", "chat", "tools"]
+    walk = ["settings", "name", "connect", "server", "models", "kind", "models", "context"]
+    assert steps == [*walk, "chat", "tools", "json_schema"]
 
 
 async def test_a_healthy_embedding_server_shows_its_measured_size(server: ModelServer) -> None:
@@ -61,6 +71,59 @@ async def test_tools_that_are_off_are_told_with_the_flags_and_are_no_failure(ser
     report = await looked_at(server)
     assert report.ok
     assert "--enable-auto-tool-choice" in str(step(report, "tools").next_step)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (Reply(body=completion('{"ok": true}')), "keep to a JSON schema"),
+        (Reply(body=completion("Yes, it is.")), "accepted and ignored"),
+        (Reply(body=completion('{"ok', finish_reason="length")), "was cut"),
+        (Reply(400, {"error": {"message": "Grammar error: Unimplemented keys"}}), "cannot"),
+        (Reply(500, b""), "could not be found out"),
+    ],
+)
+async def test_json_schemas_are_tried_and_never_a_failure(server: ModelServer, answer: Reply, words: str) -> None:
+    def schema(request: Request) -> Reply | Stream:
+        return answer if "response_format" in request.json() else default_answer(request)
+
+    server.on("/v1/chat/completions", schema)
+    report = await looked_at(server)
+    assert report.ok
+    assert words in step(report, "json_schema").message
+
+
+async def test_a_cross_encoder_is_green(server: ModelServer) -> None:
+    server.on("/v1/rerank", scores)
+    server.kinds = frozenset({"/v1/rerank"})
+    report = await looked_at(server, "rerank")
+    assert (report.ok, report.model, report.error) == (True, "fake-model", None)
+    assert "cross-encoder" in step(report, "rerank").message
+
+
+async def test_an_embedding_model_is_shown_as_no_reranker_and_a_cross_encoder_beside_it_offered(
+    server: ModelServer,
+) -> None:
+    async with running(ports=(server.port + 1, server.port - 1)) as beside:
+        beside.on("/v1/rerank", scores)
+        beside.kinds = frozenset({"/v1/rerank"})
+        report = await looked_at(server, "rerank")
+    assert bad(report).step == "rerank"
+    assert "embedding model" in bad(report).message
+    assert bad(report).fix.values == {"VLLM_RERANK_BASE_URL": beside.url}  # type: ignore[union-attr]
+
+
+async def test_an_embedding_model_beside_is_never_offered_as_a_reranker(server: ModelServer) -> None:
+    server.kinds = frozenset({"/v1/chat/completions"})
+    async with running(ports=(server.port + 1, server.port - 1)) as beside:
+        beside.kinds = frozenset({"/v1/embeddings", "/v1/rerank"})
+        report = await looked_at(server, "rerank")
+    assert (bad(report).step, bad(report).fix) == ("kind", None)
+
+
+def scores(request: Request) -> Reply:
+    """A cross-encoder's opinion: logits, one a document."""
+    return ranking([5.0 - 3.0 * at for at in range(len(request.json()["documents"]))])
 
 
 async def test_an_odd_address_is_understood_and_a_plain_one_offered(server: ModelServer) -> None:

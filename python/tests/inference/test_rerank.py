@@ -40,7 +40,7 @@ async def test_scores_that_are_the_cosine_are_no_cross_encoder(server: ModelServ
 
 
 async def test_a_server_without_an_embeddings_route_is_a_cross_encoder(server: ModelServer) -> None:
-    server.kinds = frozenset()
+    server.kinds = frozenset({"/v1/rerank"})
     assert await at(server).is_cross_encoder()
 
 

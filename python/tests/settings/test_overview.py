@@ -36,7 +36,17 @@ async def test_a_discovered_model_is_shown_as_such(make_service: MakeService) ->
         for service in ("llm", "embedding")
     }
     assert overview["first_run"] == {"provider_chosen": True, "knowledge": True, "question_asked": False}
-    assert overview["provider_keys"] == {"llm": "LLM_PROVIDER", "embedding": "EMBEDDING_PROVIDER"}
+    assert overview["provider_keys"] == {
+        "llm": "LLM_PROVIDER",
+        "embedding": "EMBEDDING_PROVIDER",
+        "rerank": "RERANK_PROVIDER",
+    }
+
+
+async def test_reranking_is_nobodys_problem_until_it_is_chosen(make_service: MakeService) -> None:
+    assert "rerank" not in (await make_service(**VLLM).overview(served)).services
+    chosen = await make_service(**VLLM, RERANK_PROVIDER="vllm", VLLM_RERANK_BASE_URL="http://gpu:8200").overview(served)
+    assert chosen.services["rerank"].to_dict()["base_url"] == "http://gpu:8200/v1"
 
 
 async def test_a_set_model_is_not_asked_for(make_service: MakeService) -> None:
