@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from src.config import Environment
-from src.server.access import is_loopback
+from src.config.access import is_loopback
 
 from .steps import StepFailed
 

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from src.config import REPOSITORY, load_environment
-from src.server.access import is_loopback
+from src.config.access import is_loopback
 
 from .access_token import with_token
 from .lock import only_one

@@ -16,9 +16,9 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from src.config.access import AccessPolicy
 from src.errors import ArchonError, DocumentTooLarge, InvalidInput
 
-from .access import AccessPolicy
 from .errors_http import error_response, unexpected
 from .limits import MAX_FILE_BYTES, MAX_JSON_BODY, MAX_UPLOAD_BODY
 

@@ -15,10 +15,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from src.config import REPOSITORY, Environment, load_environment
+from src.config.access import AccessPolicy
 from src.errors import ArchonError, ConfigurationError, ErrorContext
 
 from . import errors_http
-from .access import AccessPolicy
 from .api_routes import ROUTERS
 from .composition import open_rooms
 from .edge import Edge

@@ -10,9 +10,9 @@ from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
 
 from src.config import Environment
+from src.config.access import AccessPolicy
 from src.errors import JsonValue
 
-from .access import AccessPolicy
 from .composition import Rooms
 from .startup import Startup
 from .ui_files import UiFiles

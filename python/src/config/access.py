@@ -1,7 +1,6 @@
-"""Who may talk to this server: host names, origins, and the token where it listens beyond this machine.
+"""Who may talk to a server of ours: host names, origins, and the token where it listens beyond this machine.
 
-Pure decisions over values; `edge.py` asks them for each request. The MCP server and the gateway live in
-other processes and rooms, so the rules are repeated there on their own faces.
+Pure decisions over values; each server asks them for every request at its own edge.
 """
 
 from __future__ import annotations
@@ -15,14 +14,18 @@ from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
-from src.config import Environment
 from src.errors import AccessDenied, ConfigurationError, ErrorContext, TokenRequired
+
+from .environment import Environment
 
 COOKIE = "archon_session"
 SESSION_S = 30 * 24 * 3600
 """How long a browser stays signed in, in seconds."""
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+GUARDED_API = ("/api", "/internal")
+"""What the REST server keeps behind its token; the pages of the interface and /health are open."""
+
 _OPEN_PATHS = frozenset({"/health", "/api/session"})
 _WILDCARD_BINDS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared with, never bound
 
@@ -34,10 +37,11 @@ class AccessPolicy:
     hosts: tuple[str, ...]
     origins: tuple[str, ...]
     token: str | None = field(repr=False)
+    guarded: tuple[str, ...] = GUARDED_API
 
     @classmethod
-    def of(cls, environment: Environment) -> AccessPolicy:
-        """The policy that `environment` asks for.
+    def of(cls, environment: Environment, guarded: tuple[str, ...] = GUARDED_API) -> AccessPolicy:
+        """The policy that `environment` asks for; paths that begin with one of `guarded` want the token.
 
         Raises:
             ConfigurationError: it listens beyond loopback and has no token.
@@ -55,6 +59,7 @@ class AccessPolicy:
             hosts=tuple(name.lower() for name in (*environment.allowed_hosts, *own)),
             origins=tuple(name.lower().rstrip("/") for name in environment.allowed_origins),
             token=environment.token if needs_token else None,
+            guarded=guarded,
         )
 
     def check_host(self, host: str) -> None:
@@ -89,7 +94,7 @@ class AccessPolicy:
         return origin.lower().rstrip("/") in self.origins
 
     def check_token(self, path: str, authorization: str | None, cookie: str | None) -> None:
-        """Refuse a caller without the token, where one is needed. Pages of the interface and /health are open.
+        """Refuse a caller without the token, where one is needed.
 
         Raises:
             TokenRequired: no token or a wrong one.
@@ -101,7 +106,7 @@ class AccessPolicy:
 
     def guards(self, path: str) -> bool:
         """Whether `path` is behind the token."""
-        return path not in _OPEN_PATHS and path.startswith(("/api", "/internal"))
+        return path not in _OPEN_PATHS and path.startswith(self.guarded)
 
     def authenticated(self, authorization: str | None, cookie: str | None) -> bool:
         """Whether the caller showed the token, or none is needed."""
