@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
+from aiohttp import web
 
 from src.config import load_environment
 from src.server.main import ArchonServer, create_app, listen
@@ -88,3 +89,19 @@ async def archon(
     address = start_server(**providers(vllm_chat_url, vllm_embedding_url))
     async with httpx.AsyncClient(base_url=address, timeout=120) as client:
         yield client
+
+
+@pytest.fixture
+async def locked_url() -> AsyncIterator[str]:
+    """A server that wants a key, as vLLM with --api-key answers."""
+
+    async def refuse(_request: web.Request) -> web.Response:
+        return web.json_response({"error": "Unauthorized"}, status=401)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", refuse)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()

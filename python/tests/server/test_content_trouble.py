@@ -106,6 +106,18 @@ async def test_a_crawl_does_not_begin_while_the_embedding_server_is_away(
     assert (site.hits, running["count"]) == ([], 0)
 
 
+async def test_a_refused_key_keeps_v1s_answer_before_a_crawl(
+    start_server: StartServer, locked_url: str, site: Site
+) -> None:
+    address = start_server(**providers(locked_url, locked_url), VLLM_EMBEDDING_MODEL="any")
+    async with httpx.AsyncClient(base_url=address, timeout=60) as archon:
+        refused = await archon.post("/api/knowledge-items/crawl", json={"url": site.url("/")})
+    detail = refused.json()["detail"]
+    assert (refused.status_code, detail["error"]) == (401, "Invalid Vllm API key")
+    assert (detail["error_type"], detail["code"]) == ("authentication_failed", "provider_authentication")
+    assert site.hits == []
+
+
 async def test_work_that_is_not_there(archon: httpx.AsyncClient) -> None:
     unknown = "8d1e3d0a-5d3c-4d6e-9d55-0d5c6f6f0f0f"
     paths = [f"/api/progress/{unknown}", "/api/progress/no-id", f"/api/progress/{unknown}/events"]

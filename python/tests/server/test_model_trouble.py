@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import httpx
-import pytest
-from aiohttp import web
 
 from src.errors import JsonValue
 
@@ -40,22 +36,6 @@ async def post(url: str, body: JsonValue) -> tuple[int, Detail]:
     async with httpx.AsyncClient(timeout=60) as client:
         answer = await client.post(url, json=body)
     return answer.status_code, answer.json()["detail"]
-
-
-@pytest.fixture
-async def locked_url() -> AsyncIterator[str]:
-    """A server that wants a key, as vLLM with --api-key answers."""
-
-    async def refuse(_request: web.Request) -> web.Response:
-        return web.json_response({"error": "Unauthorized"}, status=401)
-
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", refuse)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    await runner.cleanup()
 
 
 def nobody(port: int) -> str:
