@@ -2,10 +2,10 @@
 
     python bench/ingest.py [--quick] [--chunks N] [--pairs N]
 
-A site made of pairs of the standard library's docstrings is served on loopback by a process of its own. Through the product
-it is crawled, read, cut, embedded and stored with its index; straight, the very texts that the product embedded go
-to the same vLLM in the batch size and concurrency that a short trial found best, and the vectors are thrown away.
-Both are done in alternating order, each time into an empty database.
+A site made of pairs of the standard library's docstrings is served on loopback by a process of its own. Through the
+product it is crawled, read, cut, embedded and stored with its index; straight, the very texts that the product
+embedded go to the same vLLM in the batch size and concurrency that a short trial found best, and the vectors are
+thrown away. Both are done in alternating order, each time into an empty database.
 """
 
 from __future__ import annotations

@@ -97,57 +97,62 @@ returns table (lexeme text, word tsquery, share real) language sql stable as $$
 $$;
 
 -- The `depth` best chunks by words. Any word may match (people ask in sentences), a rare word counts more than a
--- common one, a word in title or headings counts again. First a cheap count over the text index, then the
--- saturated word frequency of the best: ts_rank of one word lies between 0.6 (once) and 1.
+-- common one, a word in title or headings counts again. The rarest words that about `most` chunks have bring the
+-- candidates, from the indexes alone; then all words rank the best of them. ts_rank of one word is its saturated
+-- frequency: 0.6 where it stands once, never above 1.
 create or replace function archon_keyword_candidates(query_text text, scope text[], depth integer)
 returns table (chunk_id bigint, score double precision) language plpgsql
 set jit = off set plan_cache_mode = force_custom_plan set work_mem = '32MB' as $$
 #variable_conflict use_column
 declare
-  most constant integer := 4000;
+  most constant integer := 2500;
+  headings constant double precision := 0.5;
+  weights constant real[] := '{1,1,1,1}';
   total double precision;
-  words text[];
 begin
   select c.reltuples into total from pg_class c where c.oid = 'archon_crawled_pages'::regclass;
   if total <= 0 then
     select count(*) into total from archon_crawled_pages;
   end if;
-  select coalesce(array_agg(q.lexeme) filter (where coalesce(q.share, 0) * total <= most), '{}')
-    into words from archon_query_words(query_text) q;
-  if cardinality(words) = 0 then  -- only common words: those chunks that have all of them
+  perform 1 from archon_query_words(query_text) q having min(coalesce(q.share, 0)) * total > most;
+  if found then  -- only common words: those chunks that have all of them
     return query
-      select c.id, ts_rank('{1,1,1,1}', c.content_search_vector, a.words)::double precision
+      select c.id, ts_rank(weights, c.content_search_vector, a.words)::double precision
       from (select string_agg(quote_literal(q.lexeme), ' & ')::tsquery as words from archon_query_words(query_text) q) a,
         lateral (select p.id, p.content_search_vector, p.heading_search_vector from archon_crawled_pages p
           where p.content_search_vector @@ a.words and (scope is null or p.source_id = any (scope)) limit most) c
-      order by ts_rank('{1,1,1,1}', c.heading_search_vector, a.words) desc, 2 desc, 1 limit depth;
+      order by ts_rank(weights, c.heading_search_vector, a.words) desc, 2 desc, 1 limit depth;
     return;
   end if;
   return query
     with word as materialized (
-      select w as lexeme, quote_literal(w)::tsquery as query from unnest(words) as w
+      select row_number() over rarest as n, q.word, q.share,
+        sum(coalesce(q.share, 0) * total) over rarest <= most as brings
+      from archon_query_words(query_text) q window rarest as (order by q.share nulls first, q.lexeme)
     ), matched as materialized (
-      select w.lexeme, 1.0 as weight, c.id from word w, lateral (
+      select w.n, true as inside, c.id from word w, lateral (
         select p.id from archon_crawled_pages p
-        where p.content_search_vector @@ w.query and (scope is null or p.source_id = any (scope)) limit most) c
+        where p.content_search_vector @@ w.word and (scope is null or p.source_id = any (scope)) limit most) c
+      where w.brings
       union all
-      select w.lexeme, 0.5, c.id from word w, lateral (
+      select w.n, false, c.id from word w, lateral (
         select p.id from archon_crawled_pages p
-        where p.heading_search_vector @@ w.query and (scope is null or p.source_id = any (scope)) limit most) c
+        where p.heading_search_vector @@ w.word and (scope is null or p.source_id = any (scope)) limit most) c
+      where w.brings
     ), weighed as materialized (
-      select m.lexeme, ln(1 + total / count(*) filter (where m.weight = 1.0)) as rarity
-      from matched m group by m.lexeme having count(*) filter (where m.weight = 1.0) > 0
+      select w.n, w.word, ln(1 + total / greatest(1, coalesce(w.share * total, m.found, 0))) as rarity
+      from word w left join (select x.n, count(*) filter (where x.inside) as found from matched x group by x.n) m using (n)
     ), best as materialized (
-      select m.id from matched m join weighed r using (lexeme)
-      group by m.id order by sum(m.weight * r.rarity) desc, m.id limit 4 * depth
+      select m.id from matched m join weighed w using (n)
+      group by m.id order by sum(case when m.inside then w.rarity else headings * w.rarity end) desc, m.id
+      limit 3 * depth
     ), plain as materialized (  -- `|| ''` unpacks each stored text once instead of once a word
       select c.id, c.content_search_vector || ''::tsvector as body, c.heading_search_vector as heading
       from best b join archon_crawled_pages c on c.id = b.id
     )
-    select p.id, sum(r.rarity * (ts_rank('{1,1,1,1}', p.body, w.query)
-      + 0.5 * (p.heading @@ w.query)::integer))::double precision
-    from plain p cross join word w join weighed r using (lexeme)
-    group by p.id order by 2 desc, 1 limit depth;
+    select p.id, sum(w.rarity * (ts_rank(weights, p.body, w.word)
+      + case when p.heading @@ w.word then headings else 0 end))
+    from plain p cross join weighed w group by p.id order by 2 desc, 1 limit depth;
 end $$;
 
 -- Reciprocal rank fusion (k = 60) of both candidate lists. `space` null: keywords only. `similarity` is the
