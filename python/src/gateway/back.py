@@ -7,6 +7,7 @@ whether a byte of the answer has come, when the last one came, and how to stop t
 from __future__ import annotations
 
 import asyncio
+import errno
 import math
 import socket
 import ssl
@@ -23,6 +24,7 @@ from src.errors import (
     DnsFailure,
     ErrorContext,
     FirstByteTimeout,
+    Overloaded,
     ProtocolError,
     ProviderUnavailable,
     TlsFailure,
@@ -35,6 +37,10 @@ KEEP_IDLE_S = 4.0
 """vLLM closes idle connections after 5.0 s; a connection older than this is not used again."""
 HIGH_WATER = 256 * 1024
 """Bytes of an answer that may wait for a slow client before the upstream is no longer read."""
+
+LARGEST_ANSWER = 256 * 1024 * 1024
+"""Bytes of a plain answer, which is held whole; more is no answer any server gives."""
+_OUR_OWN_FAULT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -141,6 +147,9 @@ class Reply:
         self._size += len(data)
         if bounded and self._size > HIGH_WATER:
             self.connection.pause()
+        elif self._size > LARGEST_ANSWER:
+            self.fail(ProtocolError(f"{self.connection.label} answered more than {LARGEST_ANSWER} bytes."))
+            self.connection.abort()
         self._wake()
 
     def end(self) -> None:
@@ -380,6 +389,12 @@ class Dialer:
         except ConnectionRefusedError as error:
             raise ConnectionRefused(f"No server listens at {self.label}.", context=context) from error
         except OSError as error:
+            if error.errno in _OUR_OWN_FAULT:
+                raise Overloaded(
+                    f"The gateway itself has no room for another connection ({error.strerror}).",
+                    next_step="Raise its limit of open files (ulimit -n), or send fewer requests at once.",
+                    context=ErrorContext(retry_after_s=1.0),
+                ) from error
             raise ProviderUnavailable(f"{self.label} cannot be reached: {error}", context=context) from error
         self.opened += 1
         return connection

@@ -141,8 +141,10 @@ class Fleet:
             event.set()
 
     async def rediscover(self, upstream: Upstream) -> None:
-        """Ask the server now what it serves. Raises as `ask_everything` does."""
-        server = self.servers[upstream]
+        """Ask the server now what it serves, unless it was taken out. Raises as `ask_everything` does."""
+        server = self.servers.get(upstream)
+        if server is None:
+            return
         self._admit(server, await ask_everything(server, self.config.discovery.probe_timeout_s))
 
     def _build(self, config: GatewayConfig, before: dict[tuple[str, str | None], Server]) -> None:

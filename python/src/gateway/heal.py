@@ -111,16 +111,21 @@ class Healing:
     @classmethod
     def of(cls, ask: Ask, route: Route) -> Healing | None:
         """The healing for `ask`; None where it is not offered for such a request."""
+        return cls(ask, route.max_model_len) if cls.allows(ask) else None
+
+    @staticmethod
+    def allows(ask: Ask) -> bool:
+        """Whether a stream for `ask` can be continued honestly by another server."""
         fields = ask.fields
         options = fields.get("stream_options")
         plain_format = fields.get("response_format") in (None, {"type": "text"})
         if ask.ability not in (Ability.CHAT, Ability.COMPLETIONS) or ask.choices != 1 or not plain_format:
-            return None
+            return False
         if any(fields.get(name) for name in _FORBIDS):
-            return None
+            return False
         if isinstance(options, dict) and options.get("continuous_usage_stats"):
-            return None
-        return cls(ask, route.max_model_len) if _only_text(fields) else None
+            return False
+        return _only_text(fields)
 
     def asks_for(self) -> Fields:
         """What the gateway adds to the request; `take` removes it from the answer again."""

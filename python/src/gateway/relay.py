@@ -154,8 +154,11 @@ class Relay:
 
     def hold_against(self, pool: Pool, upstream: Upstream, error: ArchonError) -> None:
         """Note a failure of the server itself; it may be ejected for it."""
+        blame = blame_for(error)
+        if blame is Blame.CLIENT:
+            return
         self.metrics.upstream_errors.labels(upstream.name, error.code).inc()
-        if blame_for(error) is Blame.SERVER and pool.failed(upstream, error, self.now()):
+        if blame is Blame.SERVER and pool.failed(upstream, error, self.now()):
             self.fleet.ejected(upstream)
 
     def _is_bulk(self, trip: Trip) -> bool:
