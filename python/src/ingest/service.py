@@ -196,6 +196,8 @@ class IngestService:
             self._wake.clear()
             try:
                 await self._claim_all()
+                if not self._running:
+                    await self._readers.close()  # an idle server keeps no processes for documents
             except StoreError as error:
                 _log.warning("jobs_cannot_be_claimed", reason=error.message)
             with contextlib.suppress(TimeoutError):

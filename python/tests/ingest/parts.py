@@ -17,7 +17,7 @@ from src.store.database import Database
 from tests.fakes.chosen import chosen
 from tests.fakes.model_server import ModelServer, Reply, Request, embeddings
 
-POLICY = FetchPolicy(allow_private=True, max_bytes=1_000_000, backoff_s=0.01, idle_s=2.0, total_s=5.0, attempts=2)
+POLICY = FetchPolicy(allow_private=True, max_bytes=1_000_000, backoff_s=0.01, idle_s=15.0, total_s=30.0, attempts=2)
 LIMITS = Limits(patience_s=10.0, backoff_s=0.02)
 LEASE = Lease(lease_s=5.0, heartbeat_s=0.2)
 

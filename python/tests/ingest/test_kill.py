@@ -58,17 +58,19 @@ async def _stored(database: PostgresDatabase, source_id: str) -> list[tuple[str,
 async def test_a_killed_worker_loses_nothing_and_doubles_nothing(
     moment: str, site: Site, models: ModelServer, database: PostgresDatabase, database_url: str
 ) -> None:
-    start = _site_of_pages(site)
-    if moment == "fetching":
-        site.answer("/docs/p7.html", Answer(hold=asyncio.Event()), *site.answers["/docs/p7.html"])
+    start, needed = _site_of_pages(site), {"fetching": 2, "embedding": 1, "storing": COUNT - 2}[moment]
+    healthy = site.answers["/docs/p7.html"]
     if moment == "embedding":
         models.on("/v1/embeddings", _silent_for("Number 5."))
+    else:
+        site.answer("/docs/p7.html", Answer(hold=asyncio.Event()))
     async with open_service(database, models.url, started=False) as service:
         job = await service.start_crawl(CrawlRequest(start))
         async with _worker(database_url, models.url) as process:
-            await until(service, job, lambda now: now.tally.pages_stored >= (1 if moment == "embedding" else 2))
+            await until(service, job, lambda now: now.tally.pages_stored >= needed)
             process.kill()
         models.on("/v1/embeddings", embed_reply())
+        site.answers["/docs/p7.html"] = healthy
         await service.resume_interrupted()
         end = await ended(service, job)
     stored = await _stored(database, end.source_id)
