@@ -12,7 +12,6 @@ import math
 import socket
 import ssl
 from collections import deque
-from urllib.parse import urlsplit
 
 import httptools
 
@@ -47,16 +46,6 @@ RawHeaders = list[tuple[bytes, bytes]]
 
 class Stale(ConnectionBroken):
     """A kept connection was closed by the server as the request went out: nothing was answered, send it anew."""
-
-
-def authority_of(address: Address) -> str:
-    """The value of the Host header."""
-    return urlsplit(address.root).netloc
-
-
-def base_path_of(address: Address) -> str:
-    """The path that stands before every route, '' for most servers."""
-    return urlsplit(address.root).path
 
 
 class Reply:

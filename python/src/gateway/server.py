@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import secrets
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from src.errors import ArchonError, ErrorContext, ProtocolError, ServerFailure
 from src.inference.address import Address
 from src.inference.pools import Upstream
 
-from .back import Dialer, RawHeaders, Reply, authority_of, base_path_of
+from .back import Dialer, RawHeaders, Reply
 from .deadlines import Deadlines
 from .envelope import LoopDetected
 
@@ -71,10 +72,10 @@ class Server:
         self.owner = owner
         self.upstream = Upstream(name, limit)
         self.dialer = Dialer(address, name, deadlines, connect_s)
-        self.base_path = base_path_of(address).encode()
+        self.base_path = urlsplit(address.root).path.encode()
         self._cut_v1 = False
         self._passes_keys = True
-        self._host = b"host: " + authority_of(address).encode() + b"\r\n"
+        self._host = b"host: " + urlsplit(address.root).netloc.encode() + b"\r\n"
         self._key_line = f"authorization: Bearer {key}\r\n".encode() if key else b""
 
     def api_at(self, path: str) -> None:
