@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from complete_package_lock import LOCK, completed
+from reference import errors_page, providers_page
 
 from src.inference.provider import Provider, SettingField
 from src.inference.registry import load_registry
@@ -67,6 +68,8 @@ def _variable(field: SettingField) -> str:
 
 DERIVED: Mapping[Path, Callable[[], str]] = {
     REPOSITORY / ".env.example": environment_example,
+    REPOSITORY / "docs" / "reference" / "errors.md": errors_page,
+    REPOSITORY / "docs" / "reference" / "providers.md": providers_page,
     **({LOCK: completed} if LOCK.exists() else {}),
 }
 
