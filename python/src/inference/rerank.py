@@ -31,6 +31,11 @@ _PAIRS = (
     ("how tall is the tower", "The tower was sold twice by a swindler."),
     ("what does the fox eat", "Interest rates rose by a quarter point."),
 )
+_CUT: dict[str, JsonValue] = {"truncate_prompt_tokens": -1}
+"""vLLM reads as much of a document as fits its context, instead of refusing all because of one (seen on 0.32.0).
+
+An opinion on the order may rest on a passage's beginning; what is embedded never may.
+"""
 _SAME = 0.01
 """Scores closer than this to the cosine are the cosine; float16 alone moves them by about 0.001."""
 
@@ -57,6 +62,7 @@ class Reranker:
 
     def __init__(self, active: ActiveProvider, *, timeout_s: float = 30.0) -> None:
         self._active = active
+        self._judged: bool | None = None
         self._client = ServerClient(active.provider, active.endpoint, timeout_s=timeout_s)
 
     async def rank(self, query: str, documents: Sequence[str]) -> list[Ranked]:
@@ -69,7 +75,7 @@ class Reranker:
         if not documents:
             return []
         model = await resolve_model(self._active)
-        body: JsonValue = {"model": model, "query": query, "documents": list(documents)}
+        body: JsonValue = {"model": model, "query": query, "documents": list(documents), **_CUT}
         answer = await self._client.post(f"{self._base}/rerank", body, "rerank", model)
         ranked = [_ranked(row) for row in _rows(answer)]
         found = [one for one in ranked if one is not None]
@@ -78,7 +84,16 @@ class Reranker:
         return sorted(found, key=lambda one: one.score, reverse=True)
 
     async def is_cross_encoder(self) -> bool:
-        """Whether the scores are more than the cosine of the server's own embeddings. Raises ProviderError."""
+        """Whether the scores are more than the cosine of the server's own embeddings; asked once.
+
+        Raises:
+            ConfigurationError, ProviderError: the server cannot be asked.
+        """
+        if self._judged is None:
+            self._judged = await self._judge()
+        return self._judged
+
+    async def _judge(self) -> bool:
         try:
             cosines = [await self._cosine(*pair) for pair in _PAIRS]
         except (EndpointNotFound, ModelNotFound, BadRequest):

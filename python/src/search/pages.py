@@ -22,13 +22,20 @@ class PageHit:
     aggregate_similarity: float
 
 
-def group(hits: Sequence[ChunkHit], pages: Mapping[str, PageRow], limit: int) -> list[PageHit]:
-    """The `limit` best pages of `hits`, best first. A chunk without a known page is left out."""
+def group(
+    hits: Sequence[ChunkHit], pages: Mapping[str, PageRow], limit: int, *, keep_order: bool = False
+) -> list[PageHit]:
+    """The `limit` best pages of `hits`, best first. A chunk without a known page is left out.
+
+    `keep_order`: in the order of their best chunks, which a reranker has decided, not by similarity.
+    """
     matches: dict[str, list[float]] = {}
     for hit in hits:
         if hit.page_id is not None and hit.page_id in pages:
             matches.setdefault(hit.page_id, []).append(hit.similarity or 0.0)
     found = [_page_hit(pages[page_id], similarities) for page_id, similarities in matches.items()]
+    if keep_order:
+        return found[:limit]
     # sorted is stable: pages that are equally alike stay in the order of their best chunk.
     return sorted(found, key=lambda page: -page.aggregate_similarity)[:limit]
 

@@ -8,9 +8,10 @@ from typing import TypeAlias
 from src.errors import ErrorContext, InvalidInput
 from src.inference.models import Embedder, EmbeddingIdentity, Vector
 from src.store.database import Database
-from src.store.search import ChunkHit, Scope, SearchRepository, SearchSpace
+from src.store.search import Scope, SearchRepository, SearchSpace
 
-from . import pages, question
+from . import pages, question, reranking
+from .reranking import RankerFactory, Reranked
 from .results import Mode, SearchMode, SearchResult
 
 EmbedderFactory: TypeAlias = Callable[[], Awaitable[Embedder]]
@@ -24,9 +25,12 @@ _CHUNKS_PER_PAGE = 5
 class SearchService:
     """Searches the store in the embedding space of the embedder in use."""
 
-    def __init__(self, database: Database, embedder_factory: EmbedderFactory) -> None:
+    def __init__(
+        self, database: Database, embedder_factory: EmbedderFactory, ranker_factory: RankerFactory | None = None
+    ) -> None:
         self._store = SearchRepository(database)
         self._embedder_factory = embedder_factory
+        self._ranker_factory = ranker_factory
 
     async def search(
         self,
@@ -51,16 +55,19 @@ class SearchService:
             )
         scope = Scope(tuple(source_ids), tuple(tags))
         space, vector = await self._embed(text)
+        ranker, problem = await reranking.chosen(self._ranker_factory)
+        wanted = limit * _CHUNKS_PER_PAGE if mode == "pages" else limit
         found = await self._store.chunks(
             space=None if space is None else space.id,
             vector=vector,
             words=text,
             scope=scope,
-            limit=limit * _CHUNKS_PER_PAGE if mode == "pages" else limit,
+            limit=wanted if ranker is None else max(wanted, reranking.candidates(limit)),
         )
         if not found:
             return await self._nothing(text, scope, limit, mode, space)
-        return await self._result(text, scope, limit, mode, space, found)
+        order = await reranking.rerank(ranker, text, found) if ranker else Reranked(tuple(found), problem=problem)
+        return await self._result(text, scope, limit, mode, space, order)
 
     async def _embed(self, text: str) -> tuple[SearchSpace | None, Vector | None]:
         """The space to search and the question's vector in it; neither when the store has no such space."""
@@ -93,21 +100,25 @@ class SearchService:
         )
 
     async def _result(
-        self, text: str, scope: Scope, limit: int, mode: Mode, space: SearchSpace | None, found: list[ChunkHit]
+        self, text: str, scope: Scope, limit: int, mode: Mode, space: SearchSpace | None, order: Reranked
     ) -> SearchResult:
+        found = order.hits
         page_ids = sorted({hit.page_id for hit in found if hit.page_id is not None})
         # Chunks of a v1 store may know no page; then the chunks themselves are the answer, and `mode` says so.
         as_pages = mode == "pages" and bool(page_ids)
-        grouped = pages.group(found, await self._store.pages(page_ids), limit) if as_pages else []
+        rows = await self._store.pages(page_ids) if as_pages else {}
+        grouped = pages.group(found, rows, limit, keep_order=order.applied)
         return SearchResult(
             query=text,
             mode="pages" if as_pages else "chunks",
             search_mode=_search_mode(space),
             limit=limit,
             source_ids=scope.source_ids,
-            hits=() if as_pages else tuple(found[:limit]),
+            hits=() if as_pages else found[:limit],
             pages=tuple(grouped),
             space=space,
+            rerank_scores=order.scores,
+            reranking_problem=order.problem,
         )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
-from src.errors import JsonValue
+from src.errors import ArchonError, JsonValue
 from src.store.search import ChunkHit, Reason, SearchSpace
 
 from .pages import PageHit
@@ -19,7 +20,8 @@ class SearchResult:
     """What was found. `mode` is what `hits` or `pages` hold: chunks where no chunk knows its page.
 
     `search_mode` is `keyword` when the store has no vectors of the embedding model in use. `reason` is set
-    when nothing was found. `space` is where the question was embedded.
+    when nothing was found. `space` is where the question was embedded. `rerank_scores` are the reranker's by chunk,
+    empty where the order is not its own; `reranking_problem` says why a chosen one was not asked or did not answer.
     """
 
     query: str
@@ -31,25 +33,31 @@ class SearchResult:
     pages: tuple[PageHit, ...] = ()
     reason: Reason | None = None
     space: SearchSpace | None = None
+    rerank_scores: Mapping[int, float] = field(default_factory=dict)
+    reranking_problem: ArchonError | None = None
 
     def to_dict(self) -> dict[str, JsonValue]:
         """The body of `POST /api/rag/query`."""
-        shown: list[JsonValue] = (
-            [page_dict(page) for page in self.pages] if self.mode == "pages" else [chunk_dict(hit) for hit in self.hits]
-        )
+        as_pages = self.mode == "pages"
+        shown = [page_dict(page) for page in self.pages] if as_pages else [self._chunk(hit) for hit in self.hits]
         return {
             "success": True,
-            "results": shown,
+            "results": [*shown],
             "query": self.query,
             "source": self.source_ids[0] if len(self.source_ids) == 1 else None,
             "match_count": self.limit,
             "total_found": len(shown),
             "execution_path": "rag_service_pipeline",
             "search_mode": self.search_mode,
-            "reranking_applied": False,
+            "reranking_applied": bool(self.rerank_scores),
+            "reranking_problem": self.reranking_problem.to_dict() if self.reranking_problem else None,
             "return_mode": self.mode,
             "reason": self.reason,
         }
+
+    def _chunk(self, hit: ChunkHit) -> dict[str, JsonValue]:
+        score = self.rerank_scores.get(hit.id)
+        return chunk_dict(hit) if score is None else {**chunk_dict(hit), "rerank_score": score}
 
 
 def match_type(hit: ChunkHit) -> Literal["hybrid", "vector", "keyword"]:

@@ -28,7 +28,7 @@ from src.store.migrate import migrate
 from src.store.postgres import PostgresDatabase
 
 from .limits import MAX_FILE_BYTES
-from .models import ModelInUse
+from .models import ChosenReranker, ModelInUse
 from .services.credential_service import CredentialService, credential_service
 
 _log = structlog.get_logger("archon.server.composition")
@@ -78,9 +78,11 @@ def _rooms(environment: Environment, database: Database) -> Rooms:
     settings = SettingsService(database, secrets, environment, registry)
     embedder: ModelInUse[Embedder] = ModelInUse(settings, "embedding", build_embedder)
     chat_model: ModelInUse[ChatModel] = ModelInUse(settings, "llm", build_chat_model)
-    search = SearchService(database, embedder)
+    reranker = ChosenReranker(settings)
+    search = SearchService(database, embedder, reranker)
     credential_service.on_change(embedder.forget)
     credential_service.on_change(chat_model.forget)
+    credential_service.on_change(reranker.forget)
     return Rooms(
         environment=environment,
         database=database,

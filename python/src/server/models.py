@@ -9,7 +9,8 @@ from typing import Generic, TypeVar
 
 from src.inference.discovery import forget_discoveries
 from src.inference.provider import ActiveProvider, Service
-from src.settings import SettingsService
+from src.inference.rerank import Reranker
+from src.settings import PROVIDER_KEYS, SettingsService
 
 T = TypeVar("T")
 KEEP_S = 300.0
@@ -53,3 +54,20 @@ class ModelInUse(Generic[T]):
         """Make it anew at the next call, and ask its server again what it serves."""
         self._made = None
         forget_discoveries()
+
+
+class ChosenReranker:
+    """The reranker in use, where somebody chose one."""
+
+    def __init__(self, settings: SettingsService) -> None:
+        self._settings = settings
+        self._model: ModelInUse[Reranker] = ModelInUse(settings, "rerank", Reranker)
+
+    async def __call__(self) -> Reranker | None:
+        """The reranker in use; None where none is chosen. Raises as `ModelInUse` does."""
+        chosen = (await self._settings.snapshot()).text(PROVIDER_KEYS["rerank"])
+        return await self._model() if chosen else None
+
+    def forget(self) -> None:
+        """Make it anew at the next call."""
+        self._model.forget()
