@@ -13,8 +13,10 @@ import uvloop
 
 from src.config import Environment, load_environment
 from src.errors import ArchonError
-from src.gateway.config import GatewayConfig, load_config
+from src.gateway.config import GatewayConfig, LocalServers, load_config
 from src.gateway.serve import serve_forever
+
+from .local_vllm.roles import CHAT, EMBEDDINGS
 
 app = typer.Typer()
 
@@ -30,9 +32,9 @@ def gateway(
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         environment = load_environment()
-        first = load_config(environment, config)
+        first = load_config(environment, config, _local(environment))
         if check:
-            typer.echo(f"The configuration can be used: {len(first.pools)} pools.")
+            typer.echo(f"The configuration can be used; pools: {', '.join(pool.name for pool in first.pools)}.")
             return
         whole = uvloop.run(_run(environment, config, host, port))
     except ArchonError as error:
@@ -41,12 +43,18 @@ def gateway(
     raise typer.Exit(0 if whole else 1)
 
 
+def _local(environment: Environment) -> LocalServers:
+    chat, embedding = (f"http://127.0.0.1:{role.port_in(environment)}" for role in (CHAT, EMBEDDINGS))
+    return LocalServers(chat, embedding)
+
+
 async def _run(environment: Environment, file: Path | None, host: str | None, port: int | None) -> bool:
     address = host or environment.host
     asyncio.get_running_loop().set_debug(False)
 
     def load() -> GatewayConfig:
-        return load_config(load_environment(), file)
+        fresh = load_environment()
+        return load_config(fresh, file, _local(fresh))
 
     def ready(bound: int) -> None:
         typer.echo(f"The gateway answers at http://{address}:{bound}/v1", err=True)

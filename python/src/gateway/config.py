@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,9 +17,6 @@ Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
 FILE = "gateway.toml"
-LOCAL_CHAT = "http://127.0.0.1:8101"
-LOCAL_EMBEDDING = "http://127.0.0.1:8100"
-"""Where `make up` starts the local vLLM servers when no address is set."""
 
 
 class _Table(BaseModel):
@@ -125,7 +123,15 @@ class GatewayConfig(_Table):
     access_log: bool = True
 
 
-def load_config(environment: Environment, file: Path | None = None) -> GatewayConfig:
+@dataclass(frozen=True, slots=True)
+class LocalServers:
+    """Where the two servers of `make up` listen, for the case that no address is set at all."""
+
+    chat: str
+    embedding: str
+
+
+def load_config(environment: Environment, file: Path | None = None, local: LocalServers | None = None) -> GatewayConfig:
     """Read the configuration: `file` or GATEWAY_CONFIG or gateway.toml in the repository, else the environment alone.
 
     Raises:
@@ -135,7 +141,7 @@ def load_config(environment: Environment, file: Path | None = None) -> GatewayCo
     named = file or (Path(chosen) if chosen else None)
     path = named or REPOSITORY / FILE
     tables = _read(path) if named is not None or path.is_file() else {}
-    tables.setdefault("pools", _pools_of(environment))
+    tables.setdefault("pools", _pools_of(environment, local))
     tables.setdefault("fallback", _fallback_of(environment))
     try:
         return GatewayConfig.model_validate(tables)
@@ -160,16 +166,21 @@ def _read(path: Path) -> dict[str, object]:
         ) from error
 
 
-def _pools_of(environment: Environment) -> list[dict[str, object]]:
+def _pools_of(environment: Environment, local: LocalServers | None) -> list[dict[str, object]]:
     heal = (environment.get("GATEWAY_HEAL") or "").lower() in {"1", "true", "yes", "on"}
     listed = environment.get("GATEWAY_UPSTREAMS")
     if listed:
         urls = [url.strip() for url in listed.split(",") if url.strip()]
         return [{"name": "default", "upstreams": [_upstream(environment, url) for url in urls], "heal": heal}]
-    chat = environment.get("VLLM_BASE_URL") or LOCAL_CHAT
-    embedding = environment.get("VLLM_EMBEDDING_BASE_URL") or (
-        LOCAL_EMBEDDING if environment.get("VLLM_BASE_URL") is None else None
-    )
+    chat, embedding = environment.get("VLLM_BASE_URL"), environment.get("VLLM_EMBEDDING_BASE_URL")
+    if chat is None and local is not None:
+        chat, embedding = local.chat, embedding or local.embedding
+    if chat is None:
+        raise ConfigurationError(
+            "The gateway has no model server to stand before.",
+            next_step="Set GATEWAY_UPSTREAMS or VLLM_BASE_URL, or copy gateway.example.toml to gateway.toml.",
+            context=ErrorContext(field="GATEWAY_UPSTREAMS"),
+        )
     pools: list[dict[str, object]] = [
         {"name": "generation", "upstreams": [_upstream(environment, chat)], "heal": heal},
     ]

@@ -13,7 +13,7 @@ import pytest
 
 from src.config import load_environment
 from src.errors import ConfigurationError
-from src.gateway.config import GatewayConfig, load_config
+from src.gateway.config import GatewayConfig, LocalServers, load_config
 from src.gateway.serve import reload
 
 from .conftest import Stage
@@ -199,11 +199,24 @@ async def test_a_chat_that_a_good_server_answers_names_no_fallback(stage: Stage)
 
 
 def test_the_plain_case_is_the_two_local_servers() -> None:
-    config = load_config(load_environment({}))
+    local = LocalServers("http://127.0.0.1:8101", "http://127.0.0.1:8100")
+    config = load_config(load_environment({}), local=local)
     assert [(pool.name, pool.upstreams[0].url) for pool in config.pools] == [
         ("generation", "http://127.0.0.1:8101"),
         ("embedding", "http://127.0.0.1:8100"),
     ]
+
+
+def test_without_any_server_it_says_what_to_set() -> None:
+    with pytest.raises(ConfigurationError, match="no model server"):
+        load_config(load_environment({}))
+
+
+def test_an_address_of_ones_own_starts_no_local_pool() -> None:
+    config = load_config(
+        load_environment({"VLLM_BASE_URL": "http://gpu:8000/v1"}), local=LocalServers("http://a", "http://b")
+    )
+    assert [row.url for pool in config.pools for row in pool.upstreams] == ["http://gpu:8000"]
 
 
 def test_listed_upstreams_win_over_the_two_addresses() -> None:
@@ -226,7 +239,7 @@ def test_a_wrong_setting_is_named(tmp_path: Path, text: str, field: str) -> None
     file = tmp_path / "gateway.toml"
     file.write_text(text)
     with pytest.raises(ConfigurationError) as raised:
-        load_config(load_environment({}), file)
+        load_config(load_environment({"VLLM_BASE_URL": "http://a"}), file)
     assert raised.value.context.field == field
 
 
