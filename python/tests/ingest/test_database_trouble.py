@@ -18,7 +18,7 @@ from src.store.migrate import migrate
 from src.store.postgres import PostgresDatabase
 from tests.fakes.model_server import ModelServer
 
-from .parts import embed_reply, ended, open_service, until
+from .parts import ended, open_service, until
 from .site import Answer, Site
 from .test_crawl import small_site
 
@@ -44,25 +44,26 @@ async def cluster() -> AsyncIterator[EmbeddedPostgres]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture
+async def own_database(cluster: EmbeddedPostgres) -> AsyncIterator[PostgresDatabase]:
+    """A connection to that Postgres."""
+    connected = await PostgresDatabase.connect(await asyncio.to_thread(cluster.start))
+    yield connected
+    await connected.close()
+
+
 async def test_a_database_that_restarts_is_waited_for(
-    site: Site, models: ModelServer, cluster: EmbeddedPostgres
+    site: Site, models: ModelServer, cluster: EmbeddedPostgres, own_database: PostgresDatabase
 ) -> None:
     start, gate = small_site(site), asyncio.Event()
     site.answer("/docs/a.html", Answer(hold=gate), *site.answers["/docs/a.html"])
-    models.on("/v1/embeddings", embed_reply())
-    database = await PostgresDatabase.connect(await asyncio.to_thread(cluster.start))
-    try:
-        async with open_service(database, models.url) as service:
-            job = await service.start_crawl(CrawlRequest(start))
-            first = await until(service, job, lambda now: now.tally.pages_stored >= 1)
-            await asyncio.to_thread(cluster.stop)
-            gate.set()
-            await until(service, job, lambda now: now.message.startswith("Waiting"))
-            await asyncio.to_thread(cluster.start)
-            end = await ended(service, job)
-        assert (end.status, len(await pages.listing(database, first.source_id))) == (
-            "completed",
-            end.tally.pages_stored,
-        )
-    finally:
-        await database.close()
+    async with open_service(own_database, models.url) as service:
+        job = await service.start_crawl(CrawlRequest(start))
+        first = await until(service, job, lambda now: now.tally.pages_stored >= 1)
+        await asyncio.to_thread(cluster.stop)
+        gate.set()
+        await until(service, job, lambda now: now.message.startswith("Waiting"))
+        await asyncio.to_thread(cluster.start)
+        end = await ended(service, job)
+    stored = await pages.listing(own_database, first.source_id)
+    assert (end.status, len(stored)) == ("completed", end.tally.pages_stored)

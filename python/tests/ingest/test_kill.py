@@ -11,6 +11,7 @@ import pytest
 
 from src.config import REPOSITORY
 from src.ingest.requests import CrawlRequest
+from src.ingest.service import IngestService
 from src.store import jobs, pages
 from src.store.postgres import PostgresDatabase
 from tests.fakes.model_server import ModelServer, Reply, Request, Silence
@@ -54,23 +55,33 @@ async def _stored(database: PostgresDatabase, source_id: str) -> list[tuple[str,
     return sorted((chunk.url, chunk.chunk_number, chunk.content) for chunk in chunks.items)
 
 
+async def _kill_when(database_url: str, model_url: str, service: IngestService, job: str, pages_stored: int) -> None:
+    """Let another process work on the job until so many pages are stored, and kill it."""
+    async with _worker(database_url, model_url) as process:
+        await until(service, job, lambda now: now.tally.pages_stored >= pages_stored)
+        process.kill()
+
+
+def _trip(moment: str, site: Site, models: ModelServer) -> int:
+    """Make the job stand still at a moment; how many pages are stored by then."""
+    if moment == "embedding":
+        models.on("/v1/embeddings", _silent_for("Number 5."))
+        return 1
+    site.answer("/docs/p7.html", Answer(hold=asyncio.Event()))
+    return 2 if moment == "fetching" else COUNT - 2
+
+
 @pytest.mark.parametrize("moment", ["fetching", "embedding", "storing"])
 async def test_a_killed_worker_loses_nothing_and_doubles_nothing(
     moment: str, site: Site, models: ModelServer, database: PostgresDatabase, database_url: str
 ) -> None:
-    start, needed = _site_of_pages(site), {"fetching": 2, "embedding": 1, "storing": COUNT - 2}[moment]
-    healthy = site.answers["/docs/p7.html"]
-    if moment == "embedding":
-        models.on("/v1/embeddings", _silent_for("Number 5."))
-    else:
-        site.answer("/docs/p7.html", Answer(hold=asyncio.Event()))
+    start, healthy = _site_of_pages(site), dict(site.answers)
+    needed = _trip(moment, site, models)
     async with open_service(database, models.url, started=False) as service:
         job = await service.start_crawl(CrawlRequest(start))
-        async with _worker(database_url, models.url) as process:
-            await until(service, job, lambda now: now.tally.pages_stored >= needed)
-            process.kill()
+        await _kill_when(database_url, models.url, service, job, needed)
         models.on("/v1/embeddings", embed_reply())
-        site.answers["/docs/p7.html"] = healthy
+        site.answers.update(healthy)
         await service.resume_interrupted()
         end = await ended(service, job)
     stored = await _stored(database, end.source_id)
@@ -83,12 +94,9 @@ async def test_a_killed_worker_does_not_fetch_its_stored_pages_again(
     site: Site, models: ModelServer, database: PostgresDatabase, database_url: str
 ) -> None:
     start = _site_of_pages(site)
-    models.on("/v1/embeddings", _silent_for("Number 5."))
     async with open_service(database, models.url, started=False) as service:
         job = await service.start_crawl(CrawlRequest(start))
-        async with _worker(database_url, models.url) as process:
-            await until(service, job, lambda now: now.tally.pages_stored >= 1)
-            process.kill()
+        await _kill_when(database_url, models.url, service, job, _trip("embedding", site, models))
         models.on("/v1/embeddings", embed_reply())
         rows = await jobs.frontier(database, job)
         done = {row.address.url.removeprefix(site.base) for row in rows if row.state == "stored"}
