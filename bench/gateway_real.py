@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 from gateway_peers import KEY, Started, _gateway, wait_until_open
 
-ROUNDS = 5
+ROUNDS = 3
 _CALLS = {1: 6, 16: 48, 64: 128}
 _GATEWAY = """
 [[pools]]

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 _EVENT_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
-_NOTEWORTHY = (b"[DONE]", b'"error"', b'"usage":{', b'"usage": {', b"\r")
+_GOES_ON = b'"finish_reason":null'
+"""Events that all have this are neither the end nor an error; quotes inside a text would be escaped."""
 _LONGEST_EVENT = 8 * 1024 * 1024
 """An event longer than this is passed on in pieces instead of being held."""
 
@@ -59,11 +60,10 @@ class StreamWatch:
             return self._hold(data)
         self._tail = data[cut:]
         whole = data if cut == len(data) else data[:cut]
-        if any(mark in whole for mark in _NOTEWORTHY) or _has_reason(whole):
+        events = whole.count(b"\ndata:") + whole.startswith(b"data:")
+        if events != whole.count(_GOES_ON) or not whole.startswith(b"data:") or b"\r" in whole:
             return self._look_closely(whole)
-        self.events += whole.count(b"\ndata:") + whole.startswith(b"data:")
-        if not whole.startswith((b"data:", b":", b"event:", b"id:", b"retry:")):
-            self.bad_lines += 1
+        self.events += events
         return whole
 
     def close(self) -> bytes:
@@ -135,12 +135,10 @@ class StreamWatch:
 
 def _last_end(data: bytes) -> int:
     """Where the last whole event in `data` ends; -1 when none does."""
+    if data.endswith(b"\n\n"):
+        return len(data)
     ends = [data.rfind(mark) + len(mark) for mark in (b"\n\n", b"\r\n\r\n", b"\r\r") if mark in data]
     return max(ends) if ends else -1
-
-
-def _has_reason(whole: bytes) -> bool:
-    return whole.count(b'"finish_reason"') != whole.count(b'"finish_reason":null')
 
 
 def _whole_number(value: object) -> int | None:
