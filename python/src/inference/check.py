@@ -14,6 +14,7 @@ from src.errors import (
     ArchonError,
     AuthenticationFailed,
     ConfigurationError,
+    ConnectionBroken,
     DnsFailure,
     ErrorContext,
     JsonValue,
@@ -249,7 +250,8 @@ def _finding(step: Step, failure: ArchonError, fix: Fix | None) -> Finding:
 def _step_of(step: Step, failure: ArchonError, service: Service) -> Step:
     """The step that a failure belongs to: the one its class names, else the one that was walked."""
     for kind, named in _STEP_OF_ERROR:
-        if isinstance(failure, kind):
+        # A connection that was made and broke while the model was used is no matter of the address.
+        if isinstance(failure, kind) and not (step == "chat" and isinstance(failure, ConnectionBroken)):
             return named
     return _USE_STEPS[service] if step == "chat" else step
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 import httpx2
 import openai
@@ -23,6 +24,8 @@ from .client import Deadlines, client_for
 from .discovery import ServedModel, discover, forget_discoveries, resolve_model
 from .embed_batches import BatchLimits, EmbedPlan, Post, Progress, embed_texts
 from .embedding_models import Prefixes, dimensions_to_send, known_model, prefixes_for
+from .error_body import carries_error
+from .failures import error_from_event
 from .models import Embedded, Embedder, EmbeddingIdentity, Vector
 from .pacing import Pacing, pacing_for
 from .pool import http_client
@@ -201,7 +204,12 @@ class ProviderEmbedder:
             if facts.dimensions_sent:
                 body["dimensions"] = facts.dimensions_sent
             reply = await self._client.post("/embeddings", cast_to=httpx2.Response, body=body)
-            return posted_from_json(reply.json(), self._context(facts.model))
+            answer, context = cast(JsonValue, reply.json()), self._context(facts.model)
+            if carries_error(answer) and isinstance(answer, dict):
+                # Some proxies put the error behind a 200.
+                key = self._active.endpoint.api_key
+                raise error_from_event(answer["error"], context, secrets=(key,) if key else ())
+            return posted_from_json(answer, context)
 
         return post
 
