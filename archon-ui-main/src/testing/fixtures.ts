@@ -25,7 +25,7 @@ export const PROVIDERS: Provider[] = [
     label: "Alpha",
     summary: "Your own servers.",
     docs_url: "",
-    capabilities: ["chat", "embeddings"],
+    capabilities: ["chat", "embeddings", "rerank"],
     local: true,
     fields: [
       field({ key: "ALPHA_URL", label: "Server address", kind: "url", required: true }),
@@ -37,6 +37,7 @@ export const PROVIDERS: Provider[] = [
         kind: "model",
         capability: "embeddings",
       }),
+      field({ key: "ALPHA_RERANK_URL", label: "Rerank address", kind: "url", capability: "rerank" }),
       field({
         key: "ALPHA_FORMAT",
         label: "Format",
@@ -47,6 +48,7 @@ export const PROVIDERS: Provider[] = [
     ],
     chat_model_key: "ALPHA_CHAT_MODEL",
     embedding_model_key: "ALPHA_EMBEDDING_MODEL",
+    rerank_model_key: "ALPHA_RERANK_MODEL",
     chat_models: [],
     embedding_models: [],
   },
@@ -94,8 +96,9 @@ export const SETTINGS: Settings = {
         { code: "short", message: "It reads 256 tokens at once.", next_step: "Passages are cut to fit." },
       ],
     },
+    rerank: { provider: null, model_discovered: false, ready: false, problem: null, warnings: [] },
   },
-  provider_keys: { llm: "LLM_PROVIDER", embedding: "EMBEDDING_PROVIDER" },
+  provider_keys: { llm: "LLM_PROVIDER", embedding: "EMBEDDING_PROVIDER", rerank: "RERANK_PROVIDER" },
   values: {
     ALPHA_URL: plain("http://127.0.0.1:9001", "environment"),
     ALPHA_KEY: { value: null, source: "database", secret: true, has_value: true, state: "ok" },

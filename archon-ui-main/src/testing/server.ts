@@ -37,3 +37,15 @@ export function eventStream() {
     end: () => controller?.close(),
   };
 }
+
+/** Answers every save with the settings and keeps what was sent. */
+export function recordSaves(): unknown[] {
+  const saves: unknown[] = [];
+  server.use(
+    http.put("/api/settings", async ({ request }) => {
+      saves.push(await request.json());
+      return HttpResponse.json(SETTINGS);
+    }),
+  );
+  return saves;
+}

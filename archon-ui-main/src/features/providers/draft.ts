@@ -1,6 +1,6 @@
 import type { ServiceId, Settings } from "@/shared/api/settings";
 import type { Provider, ProviderField } from "./api/schemas";
-import { fieldsOf, modelKey, type Service } from "./services";
+import { fieldsOf, modelKey, SERVICES, type Service } from "./services";
 
 /** What was changed in the form and not saved: text, or null to remove what is stored. */
 export type Draft = Readonly<Record<string, string | null>>;
@@ -50,12 +50,13 @@ function differs(settings: Settings, key: string, value: string | null): boolean
 }
 
 function serviceOfKey(settings: Settings, key: string): ServiceId | null {
-  if (key === settings.provider_keys.llm) return "llm";
-  return key === settings.provider_keys.embedding ? "embedding" : null;
+  return SERVICES.find(({ id }) => settings.provider_keys[id] === key)?.id ?? null;
 }
 
 export function chosenProvider(settings: Settings, draft: Draft, service: ServiceId): string | null {
-  return draft[settings.provider_keys[service]] ?? settings.services[service].provider;
+  const key = settings.provider_keys[service];
+  const removed = draft[key] === null && settings.values[key]?.source !== "environment";
+  return removed ? null : (draft[key] ?? settings.services[service].provider);
 }
 
 /** Unsaved values of one provider, as a check wants them: null stands for removed. */
@@ -64,6 +65,7 @@ export function unsavedValues(provider: Provider, draft: Draft): Record<string, 
     ...provider.fields.map((field) => field.key),
     provider.chat_model_key,
     provider.embedding_model_key,
+    provider.rerank_model_key,
   ];
   return Object.fromEntries(keys.flatMap((key) => (key && key in draft ? [[key, draft[key] ?? null]] : [])));
 }
@@ -101,10 +103,16 @@ export function changesEmbeddingModel(
   return changed[key] !== settings.services.embedding.model;
 }
 
+const PROVIDER_LABELS: Record<ServiceId, string> = {
+  llm: "Chat provider",
+  embedding: "Embedding provider",
+  rerank: "Rerank provider",
+};
+
 /** The form's fields by key, for words about them. */
 export function labelOf(settings: Settings, providers: readonly Provider[], key: string): string {
   const service = serviceOfKey(settings, key);
-  if (service) return service === "llm" ? "Chat provider" : "Embedding provider";
+  if (service) return PROVIDER_LABELS[service];
   return providers.flatMap((provider) => provider.fields).find((field) => field.key === key)?.label ?? key;
 }
 

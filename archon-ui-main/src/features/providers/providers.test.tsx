@@ -3,7 +3,7 @@ import { HttpResponse, http } from "msw";
 import { describe, expect, test } from "vitest";
 import { errorBody, SETTINGS } from "@/testing/fixtures";
 import { open } from "@/testing/render";
-import { server } from "@/testing/server";
+import { recordSaves, server } from "@/testing/server";
 
 const PASSWORD = { selector: "input[type=password]" };
 
@@ -46,18 +46,6 @@ const FAILED = result({
   ],
   error: errorBody(),
 });
-
-/** Answers every save with the settings and keeps what was sent. */
-function recordSaves(): unknown[] {
-  const saves: unknown[] = [];
-  server.use(
-    http.put("/api/settings", async ({ request }) => {
-      saves.push(await request.json());
-      return HttpResponse.json(SETTINGS);
-    }),
-  );
-  return saves;
-}
 
 describe("the form", () => {
   test("is drawn from the fields that the provider declares", async () => {

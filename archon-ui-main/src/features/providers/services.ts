@@ -8,6 +8,8 @@ export interface Service {
   capability: string;
   /** Further capabilities whose settings belong here. */
   also: readonly string[];
+  /** Archon works without it, so nobody has to be chosen. */
+  optional: boolean;
 }
 
 export const SERVICES: readonly Service[] = [
@@ -17,6 +19,7 @@ export const SERVICES: readonly Service[] = [
     purpose: "The model that writes the answers.",
     capability: "chat",
     also: ["completions", "tools"],
+    optional: false,
   },
   {
     id: "embedding",
@@ -24,11 +27,25 @@ export const SERVICES: readonly Service[] = [
     purpose: "The model that turns passages and questions into vectors, so that one finds the other.",
     capability: "embeddings",
     also: [],
+    optional: false,
+  },
+  {
+    id: "rerank",
+    title: "Reranking",
+    purpose: "A second model that reads what search found and puts the best first. Search works without it.",
+    capability: "rerank",
+    also: [],
+    optional: true,
   },
 ];
 
 export function modelKey(provider: Provider, service: Service): string | null {
-  return (service.id === "llm" ? provider.chat_model_key : provider.embedding_model_key) ?? null;
+  const keys = {
+    llm: provider.chat_model_key,
+    embedding: provider.embedding_model_key,
+    rerank: provider.rerank_model_key,
+  };
+  return keys[service.id] ?? null;
 }
 
 /** The fields a service needs: its own and those for every service. */
@@ -40,6 +57,7 @@ export function fieldsOf(provider: Provider, service: Service): ProviderField[] 
 /** Models known from the provider's declaration, before any server was asked. */
 export function declaredModels(provider: Provider, service: Service): { value: string; note?: string }[] {
   if (service.id === "llm") return provider.chat_models.map((value) => ({ value }));
+  if (service.id === "rerank") return [];
   return provider.embedding_models.map(({ name, dimensions }) => ({
     value: name,
     note: dimensions ? `${dimensions} dimensions` : undefined,

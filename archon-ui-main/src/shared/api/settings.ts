@@ -31,11 +31,23 @@ const SettingValue = z.object({
 export type SettingValue = z.infer<typeof SettingValue>;
 
 /** What Archon uses a model for; the words of REST. */
-export type ServiceId = "llm" | "embedding";
+export type ServiceId = "llm" | "embedding" | "rerank";
+
+/** A service that nobody chose a provider for, and that works without one. */
+const NOT_CHOSEN: ServiceState = {
+  provider: null,
+  model_discovered: false,
+  ready: false,
+  warnings: [],
+};
 
 export const Settings = z.object({
-  services: z.object({ llm: ServiceState, embedding: ServiceState }),
-  provider_keys: z.object({ llm: z.string(), embedding: z.string() }),
+  services: z.object({
+    llm: ServiceState,
+    embedding: ServiceState,
+    rerank: ServiceState.default(NOT_CHOSEN),
+  }),
+  provider_keys: z.object({ llm: z.string(), embedding: z.string(), rerank: z.string() }),
   values: z.record(z.string(), SettingValue),
   first_run: z.object({ provider_chosen: z.boolean(), knowledge: z.boolean(), question_asked: z.boolean() }),
 });

@@ -15,11 +15,13 @@ export function useProviders() {
 }
 
 /** Whether a provider's server answers right now. */
-export function useProviderStatus(id: string | null) {
+export function useProviderStatus(id: string | null, service: ServiceId) {
   return useQuery({
-    queryKey: ["provider-status", id],
+    queryKey: ["provider-status", id, service],
     queryFn: ({ signal }) =>
-      request(ProviderStatus, `/api/providers/${encodeURIComponent(id ?? "")}/status`, { signal }),
+      request(ProviderStatus, `/api/providers/${encodeURIComponent(id ?? "")}/status?service=${service}`, {
+        signal,
+      }),
     enabled: id !== null,
     refetchInterval: HEALTH_EVERY_MS,
   });

@@ -33,6 +33,7 @@ export const Provider = z.object({
   fields: z.array(ProviderField),
   chat_model_key: z.string().nullish(),
   embedding_model_key: z.string().nullish(),
+  rerank_model_key: z.string().nullish(),
   chat_models: z.array(z.string()).catch([]),
   embedding_models: z.array(KnownEmbeddingModel).catch([]),
 });

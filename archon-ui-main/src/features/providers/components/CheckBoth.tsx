@@ -7,11 +7,13 @@ import { useCheck } from "../api/queries";
 import type { CheckResult } from "../api/schemas";
 import { SERVICES, type Service } from "../services";
 
+const CHECKED = ["llm", "embedding"] as const;
+
 /** Both services checked as they are saved, in one go. */
 export function CheckBoth({ settings }: { settings: Settings }) {
   const checks = { llm: useCheck(), embedding: useCheck() };
   const start = () => {
-    for (const { id } of SERVICES) {
+    for (const id of CHECKED) {
       const provider = settings.services[id].provider;
       if (provider) checks[id].mutate({ provider, service: id, values: {} });
     }
@@ -23,9 +25,10 @@ export function CheckBoth({ settings }: { settings: Settings }) {
         Check both
       </Button>
       <ul role="status" className="space-y-3 empty:hidden">
-        {SERVICES.map((service) => (
-          <CheckRow key={service.id} service={service} check={checks[service.id]} />
-        ))}
+        {CHECKED.map((id) => {
+          const service = SERVICES.find((one) => one.id === id);
+          return service && <CheckRow key={id} service={service} check={checks[id]} />;
+        })}
       </ul>
     </div>
   );

@@ -31,6 +31,7 @@ export function ProviderPicker({ service, form, chosen }: ProviderPickerProps) {
             checked={provider.id === chosen}
           />
         ))}
+        {service.optional && <NobodyCard service={service} form={form} checked={chosen === null} />}
       </div>
       {error && (
         <p id={errorId} role="alert" className="mt-2 text-sm font-medium text-bad">
@@ -48,16 +49,45 @@ interface ProviderCardProps {
   checked: boolean;
 }
 
+/** For a service that Archon works without: nobody does it. */
+function NobodyCard({ service, form, checked }: Omit<ProviderCardProps, "provider">) {
+  const key = form.settings.provider_keys[service.id];
+  const fixed = form.settings.values[key]?.source === "environment";
+  return (
+    <label className={cardLook(checked)}>
+      <span className="flex items-center gap-2.5">
+        <input
+          type="radio"
+          name={`provider-${service.id}`}
+          value=""
+          checked={checked}
+          disabled={fixed}
+          aria-describedby={`provider-${service.id}-nobody`}
+          aria-label="Nobody"
+          onChange={() => form.choose(service, null)}
+          className="size-4 accent-accent outline-none"
+        />
+        <span className="font-semibold">Nobody</span>
+      </span>
+      <span id={`provider-${service.id}-nobody`} className="text-sm leading-snug text-soft">
+        {fixed ? `${key} is set in the environment; remove it there.` : `No ${service.title.toLowerCase()}.`}
+      </span>
+    </label>
+  );
+}
+
+function cardLook(checked: boolean): string {
+  return classes(
+    "flex flex-col gap-1.5 rounded-xl border p-3.5 transition-colors",
+    "has-[:focus-visible]:outline-2 has-[:focus-visible]:outline-offset-2 has-[:focus-visible]:outline-accent",
+    checked ? "border-accent bg-accent-wash ring-1 ring-accent" : "border-line hover:border-edge",
+  );
+}
+
 function ProviderCard({ provider, service, form, checked }: ProviderCardProps) {
   const describedBy = `provider-${service.id}-${provider.id}`;
   return (
-    <label
-      className={classes(
-        "flex flex-col gap-1.5 rounded-xl border p-3.5 transition-colors",
-        "has-[:focus-visible]:outline-2 has-[:focus-visible]:outline-offset-2 has-[:focus-visible]:outline-accent",
-        checked ? "border-accent bg-accent-wash ring-1 ring-accent" : "border-line hover:border-edge",
-      )}
-    >
+    <label className={cardLook(checked)}>
       <span className="flex items-center gap-2.5">
         <input
           type="radio"
@@ -92,10 +122,10 @@ function ProviderCard({ provider, service, form, checked }: ProviderCardProps) {
 }
 
 function ProviderState({ provider, service, form }: Omit<ProviderCardProps, "checked">) {
-  const inUse = Object.values(form.settings.services).some((state) => state.provider === provider.id);
+  const inUse = form.settings.services[service.id].provider === provider.id;
   const missing = missingFields(form.settings, form.draft, provider, service)[0];
   // Asking a server that nobody uses would be noise, and for a cloud a request nobody wanted.
-  const status = useProviderStatus(inUse && !missing ? provider.id : null);
+  const status = useProviderStatus(inUse && !missing ? provider.id : null, service.id);
   if (missing) return <Word Icon={CircleDashed}>Needs: {missing.label}</Word>;
   if (!inUse) return <Word Icon={CircleDashed}>Can be chosen</Word>;
   if (status.data?.ok) {

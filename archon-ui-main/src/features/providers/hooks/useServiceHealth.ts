@@ -16,11 +16,13 @@ export function useServiceHealth(): ServiceHealth[] | null {
   const { data: settings } = useSettings();
   const { data: providers } = useProviders();
   const statuses = {
-    llm: useProviderStatus(settings?.services.llm.provider ?? null),
-    embedding: useProviderStatus(settings?.services.embedding.provider ?? null),
+    llm: useProviderStatus(settings?.services.llm.provider ?? null, "llm"),
+    embedding: useProviderStatus(settings?.services.embedding.provider ?? null, "embedding"),
+    rerank: useProviderStatus(settings?.services.rerank.provider ?? null, "rerank"),
   };
   if (!settings) return null;
-  return SERVICES.map((service) => {
+  const used = SERVICES.filter(({ id, optional }) => !optional || settings.services[id].provider);
+  return used.map((service) => {
     const { provider: id, model, problem } = settings.services[service.id];
     const status = statuses[service.id];
     const provider = providers?.find((one) => one.id === id)?.label ?? id;

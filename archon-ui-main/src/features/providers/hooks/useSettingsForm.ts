@@ -28,7 +28,8 @@ export interface SettingsForm {
   saving: boolean;
   saved: boolean;
   save: () => void;
-  choose: (service: Service, id: string) => void;
+  /** `id` null: nobody, for a service that works without. */
+  choose: (service: Service, id: string | null) => void;
   labelOf: (key: string) => string;
 }
 
@@ -43,11 +44,12 @@ export function useSettingsForm(settings: Settings, providers: readonly Provider
     ...providers.flatMap((one) => [
       one.chat_model_key,
       one.embedding_model_key,
+      one.rerank_model_key,
       ...one.fields.map((f) => f.key),
     ]),
   ]);
 
-  const choose = (service: Service, id: string) => {
+  const choose = (service: Service, id: string | null) => {
     const key = settings.provider_keys[service.id];
     const saved = settings.services[service.id].provider;
     const before = providers.find((one) => one.id === chosenProvider(settings, draft, service.id));
@@ -59,7 +61,7 @@ export function useSettingsForm(settings: Settings, providers: readonly Provider
       if (model) dispatch({ type: "keep", key: model });
       return;
     }
-    dispatch({ type: "set", key, value: id });
+    dispatch(id === null ? { type: "remove", key } : { type: "set", key, value: id });
     // A model's name kept for several providers means nothing to the next one.
     if (model) dispatch({ type: "remove", key: model });
   };
