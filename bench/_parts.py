@@ -6,8 +6,8 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from _measure import REPOSITORY
@@ -16,10 +16,14 @@ from src.cli.local_vllm.roles import CHAT, EMBEDDINGS, Role
 from src.cli.local_vllm.servers import LocalVllmServers
 from src.cli.ports import free_port
 from src.config import load_environment
-from src.inference.provider import ActiveProvider, Service
+from src.inference.pool import close_pool
+from src.inference.provider import ActiveProvider, Service, url_field
 from src.inference.registry import load_registry
+from src.server.services.credential_service import credential_service
+from src.settings import PROVIDER_KEYS, SecretBox, SettingsService
 from src.store.embedded import EmbeddedPostgres
 from src.store.migrate import migrate
+from src.store.postgres import PostgresDatabase
 
 _NAMED = {CHAT.name: "ARCHON_TEST_CHAT_URL", EMBEDDINGS.name: "ARCHON_TEST_EMBEDDING_URL"}
 
@@ -65,3 +69,24 @@ def active(url: str, service: Service) -> ActiveProvider:
     return ActiveProvider(
         provider=provider, service=service, endpoint=provider.endpoint(values, service), model=None, values=values
     )
+
+
+@asynccontextmanager
+async def chosen_servers(database: str, url: str) -> AsyncIterator[None]:
+    """v1's seams over the database at `database`, with one's own server at `url` chosen for chat and embeddings."""
+    registry = load_registry()
+    provider = next(one for one in registry.all() if one.local and not one.keeps_v1_wire)
+    address = url_field(provider, "llm")
+    assert address is not None
+    chosen = {PROVIDER_KEYS["llm"]: provider.id, PROVIDER_KEYS["embedding"]: provider.id, address.key: url}
+    connected = await PostgresDatabase.connect(database)
+    with tempfile.TemporaryDirectory() as folder:
+        environment = load_environment({**chosen, "ARCHON_DATA_DIR": folder})
+        secrets = SecretBox.of(environment.secret_key, environment.data_dir)
+        credential_service.attach(SettingsService(connected, secrets, environment, registry))
+        try:
+            yield
+        finally:
+            credential_service.detach()
+            await close_pool()
+            await connected.close()
