@@ -69,9 +69,8 @@ async def _measured(url: str, database: str, calls: int) -> int:
     worked_more = percentile(work["ours"], 0.5) - percentile(work["bare"], 0.5)
     print(f"ours      {spread(times['ours'], 'ms')}")
     print(f"bare SDK  {spread(times['bare'], 'ms')}")
-    print(
-        f"overhead  {overhead:.2f} ms at the median (below {WANTED_MS:g} wanted); {worked_more:.2f} ms of processor time"
-    )
+    print(f"overhead  {overhead:.2f} ms at the median (below {WANTED_MS:g} wanted)")
+    print(f"          {worked_more:.2f} ms of processor time")
     return 0 if overhead < WANTED_MS else 1
 
 
