@@ -151,7 +151,7 @@ def main() -> None:
             if arguments.endurance:
                 print(f"\n{endure(folder, free_port(), upstream)}")
             if arguments.real:
-                print(f"\n{through_real_vllm(folder, free_port())}")
+                through_real_vllm(folder, free_port())
         finally:
             server.stop()
         print(f"\n{circumstances()}")

@@ -13,6 +13,7 @@ from gateway_peers import KEY, Started, _gateway, wait_until_open
 
 ROUNDS = 3
 _CALLS = {1: 6, 16: 48, 64: 128}
+"""How many calls make up a round, by how many are under way at a time."""
 _GATEWAY = """
 [[pools]]
 name = "real"
@@ -23,23 +24,24 @@ key = "{key}"
 """
 
 
-def through_real_vllm(folder: Path, port: int) -> str:
-    """A table of ratios; says so where the servers are not named."""
+def through_real_vllm(folder: Path, port: int) -> None:
+    """Print a table of ratios, line by line; say so where the servers are not named."""
     chat, embedding = os.environ.get("ARCHON_TEST_CHAT_URL"), os.environ.get("ARCHON_TEST_EMBEDDING_URL")
     if not chat or not embedding:
-        return "real vLLM: set ARCHON_TEST_CHAT_URL and ARCHON_TEST_EMBEDDING_URL"
+        print("real vLLM: set ARCHON_TEST_CHAT_URL and ARCHON_TEST_EMBEDDING_URL")
+        return
     command = _gateway(folder, port, 1, folder)
     (folder / "gateway.toml").write_text(_GATEWAY.format(chat=chat, embedding=embedding, key=KEY))
     gateway = Started(command, folder, "gateway-real")
     try:
         wait_until_open(port, "/v1/chat/completions", 5)
-        return asyncio.run(_compare(f"http://127.0.0.1:{port}", chat, embedding))
+        asyncio.run(_compare(f"http://127.0.0.1:{port}", chat, embedding))
     finally:
         gateway.stop()
 
 
-async def _compare(through: str, chat: str, embedding: str) -> str:
-    lines = ["| real vLLM | at a time | straight req/s | through req/s | ratio |", "|---|---|---|---|---|"]
+async def _compare(through: str, chat: str, embedding: str) -> None:
+    print("\n| real vLLM | at a time | straight req/s | through req/s | ratio |\n|---|---|---|---|---|", flush=True)
     kinds = {
         "embedding": (embedding, "/v1/embeddings", {"input": "The quick brown fox jumps over the lazy dog."}),
         "chat, 8 tokens": (
@@ -58,8 +60,7 @@ async def _compare(through: str, chat: str, embedding: str) -> str:
                 pairs.append((one, two))
             first, second = (statistics.median(pair[side] for pair in pairs) for side in (0, 1))
             ratio = statistics.median(two / one for one, two in pairs)
-            lines.append(f"| {name} | {at_a_time} | {first:.1f} | {second:.1f} | {ratio:.3f} |")
-    return "\n".join(lines)
+            print(f"| {name} | {at_a_time} | {first:.1f} | {second:.1f} | {ratio:.3f} |", flush=True)
 
 
 async def _model(url: str) -> str:

@@ -9,6 +9,9 @@ from collections.abc import AsyncIterator, Iterator
 import openai
 import pytest
 
+from src.gateway.figures import scrape
+from src.gateway.server import Server
+
 from .door import Door, open_door, until
 from .killable import KillableVllm
 
@@ -88,6 +91,30 @@ async def test_a_hung_engine_is_found_and_passed_over(whole_pair: tuple[Killable
     await until(lambda: all(upstream.ready for upstream in door.gateway.fleet.servers), 60)
     await door.close()
     assert [reason for _, reason in ends] == ["length"] * 4
+
+
+async def test_a_plain_call_whose_client_leaves_frees_the_engine(whole_pair: tuple[KillableVllm, KillableVllm]) -> None:
+    door = await _door(whole_pair, heal=False)
+    servers = list(door.gateway.fleet.servers.values())
+    async with _client(door) as client:
+        call = asyncio.create_task(
+            client.chat.completions.create(
+                model=KillableVllm.model, messages=[{"role": "user", "content": PROMPTS[0]}], max_tokens=1800,
+                extra_body={"ignore_eos": True},
+            )
+        )  # fmt: skip
+        while not await _running(servers):
+            assert not call.done()
+        call.cancel()
+        left = time.monotonic()
+        while await _running(servers):
+            assert time.monotonic() - left < 1
+    await door.close()
+
+
+async def _running(servers: list[Server]) -> float:
+    """How many requests the engines themselves say that they work on."""
+    return sum([(await scrape(server)).get("running", 0.0) for server in servers])
 
 
 async def test_kill_9_of_one_of_two_servers_under_32_chats(whole_pair: tuple[KillableVllm, KillableVllm]) -> None:
