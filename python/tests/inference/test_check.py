@@ -220,3 +220,12 @@ async def test_a_server_that_loads_is_told_from_one_that_is_down(server: ModelSe
     server.on("/v1/models", Reply(503, {"error": {"message": "Loading model", "code": 503}}))
     body = (await looked_at(server)).to_dict()["error"]
     assert (body["code"], body["retryable"]) == ("overloaded", True)  # type: ignore[index,call-overload]
+
+
+async def test_a_retired_model_is_told_from_a_bad_key(server: ModelServer) -> None:
+    gone = {"message": "The model `old` has been deprecated and is no longer available.", "code": "model_not_found"}
+    server.on("/v1/chat/completions", Reply(404, {"error": gone}))
+    report = await looked_at(server, VLLM_CHAT_MODEL="old", VLLM_API_KEY="sekret-key-1")
+    assert bad(report).step == "models"
+    assert "retired" in bad(report).message
+    assert "the key is not the reason" in str(bad(report).next_step)
