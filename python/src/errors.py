@@ -90,11 +90,8 @@ class ArchonError(Exception):
 
     def with_context(self, **changes: JsonScalar) -> ArchonError:
         """Fill context fields that are still empty; returns the same error, for `raise`."""
-        empty = {
-            name: value
-            for name, value in changes.items()
-            if value is not None and getattr(self.context, name) in (None, 1)
-        }
+        filled = {name for name in changes if getattr(self.context, name) not in (None, 1)}
+        empty = {name: value for name, value in changes.items() if value is not None and name not in filled}
         self.context = replace(self.context, **empty)  # type: ignore[arg-type]
         return self
 
@@ -397,9 +394,5 @@ class StreamCut(ProtocolError):
 
 def family(root: type[ArchonError] = ArchonError) -> list[type[ArchonError]]:
     """All classes below `root` in the order they are written, for the generated table in the docs."""
-    found: list[type[ArchonError]] = []
-    for child in root.__subclasses__():
-        if child.__module__ == __name__:
-            found.append(child)
-            found.extend(family(child))
-    return found
+    children = [child for child in root.__subclasses__() if child.__module__ == __name__]
+    return [cls for child in children for cls in (child, *family(child))]

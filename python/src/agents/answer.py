@@ -122,7 +122,7 @@ class AnswerService:
             history.to_search(question, past), source_ids=request.source_ids, limit=request.match_count
         )
         context = await contexts.build(question, history.turns(past), found.hits, model, request.max_tokens)
-        options = ChatOptions(max_tokens=context.answer_tokens, temperature=request.temperature)
+        options = ChatOptions(max_tokens=context.answer_tokens, temperature=request.sampled_at)
         return _Prepared(question, model, context, options, found.space, found.reason)
 
     async def _begin(self, request: AskRequest, prepared: _Prepared) -> _Answer:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from src.errors import ErrorContext, InvalidInput
 
 MAX_PASSAGES = 50
+GROUNDED_TEMPERATURE = 0.2
+"""An answer from passages wants little invention; servers' own defaults are made for free conversation."""
 _TITLE = 80
 
 
@@ -14,7 +16,7 @@ _TITLE = 80
 class AskRequest:
     """A question. `conversation_id` None begins a conversation; no `source_ids` searches everywhere.
 
-    `max_tokens` bounds the answer; None leaves it to the model's room. `temperature` None is the server's own.
+    `max_tokens` bounds the answer; None leaves it to the model's room. `temperature` None is `GROUNDED_TEMPERATURE`.
     """
 
     message: str
@@ -23,6 +25,11 @@ class AskRequest:
     match_count: int = 6
     max_tokens: int | None = None
     temperature: float | None = None
+
+    @property
+    def sampled_at(self) -> float:
+        """The temperature in force."""
+        return GROUNDED_TEMPERATURE if self.temperature is None else self.temperature
 
     def check(self) -> None:
         """Raises InvalidInput, naming the field, where a value cannot be used."""
