@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
+from hypothesis import settings
+
+# The same examples every time, so that a run says something about the change; ARCHON_TEST_EXPLORE=1 looks further.
+settings.register_profile("steady", derandomize=True, deadline=None)
+settings.register_profile("explore", deadline=None)
+settings.load_profile("explore" if os.environ.get("ARCHON_TEST_EXPLORE") else "steady")
 
 pytest_plugins = [
     "tests.fixtures.browser",
