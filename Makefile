@@ -5,7 +5,7 @@ PREPARE := $(PYTHON) scripts/bootstrap.py
 CHECKS := .venv/bin/python scripts/checks.py
 
 .DEFAULT_GOAL := help
-.PHONY: up down status doctor test check bench format generate clean help
+.PHONY: up down status doctor gateway test check bench format generate clean help
 
 up: ## install what is missing, start everything, say where to go (Ctrl-C or `make down` stops it)
 	@$(PREPARE) up
@@ -18,6 +18,9 @@ status: ## what runs, and where
 
 doctor: ## look at every part; says what is broken and what to do
 	@$(ARCHON) doctor
+
+gateway: ## one OpenAI-compatible address for several model servers, on 8200 (docs/operate/gateway.md)
+	@$(ARCHON) gateway
 
 test: ## everything: lint, types, unit, integration on real Postgres and real vLLM, pages, browser
 	@$(PREPARE) dev && $(CHECKS) test
