@@ -54,7 +54,7 @@ def model_servers(*roles: Role) -> Iterator[dict[str, str]]:
         for role in missing:
             servers.start(role)
         if missing:
-            servers.wait_all()
+            servers.wait_all(missing)
         yield named | {role.name: servers.address(role) for role in missing}
     finally:
         if missing:
