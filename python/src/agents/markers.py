@@ -9,7 +9,8 @@ from dataclasses import dataclass
 _NUMBER = r"[#^]?(?:(?:passage|source|ref)s?[ #]*)?[0-9]+"
 _BETWEEN = r"[ \t]?(?:[,;–-]|and|&)[ \t]?"
 _MARKER = re.compile(
-    rf"(?P<space>[ \t]*)(?P<body>[\[【][ \t]?(?P<inner>{_NUMBER}(?:{_BETWEEN}{_NUMBER})*)[ \t]?(?:†[^\[【\]】\n]*)?[\]】])",
+    rf"(?P<space>[ \t]*)(?P<body>[\[【][ \t]?(?P<inner>{_NUMBER}(?:{_BETWEEN}{_NUMBER})*)[ \t]?"
+    r"(?:†[^\[【\]】\n]*)?[\]】])",
     re.IGNORECASE,
 )
 _SPACE = re.compile(r"[ \t]*")
