@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from src.errors import ArchonError, BadRequest, JsonValue, ProtocolError, UnsupportedFeature
+from src.errors import ArchonError, BadRequest, EndpointNotFound, JsonValue, ProtocolError, UnsupportedFeature
 
 from .chat import ProviderChatModel
 from .check_report import Finding
@@ -85,7 +85,22 @@ async def use_embedding(active: ActiveProvider) -> Used:
         found.append(Finding("embedding", True, "The vectors are not of length 1; they are compared by cosine."))
     if active.provider.server is not None and not active.provider.keeps_v1_wire:
         found.append(await _matryoshka(active, identity.dimensions))
+        if "rerank" in active.provider.capabilities:
+            found.append(await _reranks(active))
     return Used(latency_ms, tuple(found), identity.dimensions)
+
+
+async def _reranks(active: ActiveProvider) -> Finding:
+    """Whether an embedding server's ranking is worth more than its vectors: it usually is the same cosine."""
+    try:
+        own_opinion = await Reranker(active, timeout_s=_PATIENCE.first_event_s).is_cross_encoder()
+    except EndpointNotFound:
+        return Finding("rerank", True, "The server has no route for reranking.")
+    except ArchonError as error:
+        return Finding("rerank", True, "Whether the server reranks could not be found out.", detail=error.message)
+    if own_opinion:
+        return Finding("rerank", True, "The server also ranks passages by more than its vectors.")
+    return Finding("rerank", True, "It answers /rerank with the cosine of its vectors, so it is no reranker.")
 
 
 async def use_rerank(active: ActiveProvider) -> Used:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from typing import TypedDict
 
 import httpx2
 import openai
+from openai import _base_client
 
 from src.errors import ConfigurationError, ErrorContext, ProtocolError, redact_url
 
@@ -68,10 +70,22 @@ def client_arguments(endpoint: Endpoint, *, deadlines: Deadlines | None = None) 
 
 
 def private(client: openai.AsyncOpenAI) -> openai.AsyncOpenAI:
-    """`client` without what the SDK read from the environment: these two are OpenAI's and nobody else's business."""
+    """`client` without what the SDK read from the environment: these two are OpenAI's and nobody else's business.
+
+    The SDK finds out the platform in a thread at each client's first request; ours are made anew for every call, so
+    they are told. Where a later SDK keeps it elsewhere, it finds out by itself again.
+    """
     client.organization = None
     client.project = None
+    if getattr(client, "_platform", "") is None:
+        client._platform = _platform()  # type: ignore[assignment]
     return client
+
+
+@cache
+def _platform() -> object:
+    find_out = getattr(_base_client, "get_platform", None)
+    return find_out() if callable(find_out) else None
 
 
 async def require_model(request: httpx2.Request) -> None:

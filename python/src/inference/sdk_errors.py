@@ -83,7 +83,7 @@ def _merged_class(ours: type[ArchonError], theirs: type[openai.OpenAIError]) -> 
 
 
 def _merge(ours: type[ArchonError], theirs: type[openai.OpenAIError]) -> type[ArchonError]:
-    return type(ours.__name__, (ours, theirs), {"__module__": ours.__module__, "__doc__": ours.__doc__})
+    return type(ours.__name__, (ours, theirs), {"__module__": __name__, "__doc__": ours.__doc__})
 
 
 def _with_url(exc: Exception, context: ErrorContext) -> ErrorContext:

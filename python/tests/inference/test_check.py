@@ -53,6 +53,7 @@ async def test_a_healthy_chat_server_is_green_all_the_way(server: ModelServer) -
 async def test_a_healthy_embedding_server_shows_its_measured_size(server: ModelServer) -> None:
     report = await looked_at(server, "embedding")
     assert (report.ok, report.dimensions) == (True, 4)
+    assert "no reranker" in step(report, "rerank").message
     assert report.to_dict()["models"] == [{"name": "fake-model", "max_model_len": 128, "dimensions": 4}]
 
 
