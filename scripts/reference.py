@@ -19,8 +19,8 @@ Chat, embeddings and reranking each choose a provider of their own: {keys}. Rera
 A setting that is not saved in Settings is read from the environment variable of the same name.
 
 Servers of one's own usually want no key. The SDK sends one anyway: without a key in Settings, chat and embedding
-requests carry `Authorization: Bearer none`, which a keyless server ignores (Ollama gets `Bearer ollama`, as Archon v1 sent it). A
-server that was started with a key answers 401 to that, and Check says so.
+requests carry `Authorization: Bearer none`, which a keyless server ignores (Ollama gets `Bearer ollama`, as Archon v1
+sent it). A server that was started with a key answers 401 to that, and Check says so.
 
 *Wire of v1* says that requests are byte for byte what Archon v1 sent, its defaults and the SDK's retries included.
 
