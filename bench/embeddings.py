@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
@@ -46,14 +47,18 @@ def main() -> int:
 
 async def _measured(url: str, database: str, quick: bool) -> int:
     async with chosen_servers(database, url), _by_hand(url) as by_hand:
-        await _ours(_texts(TEXTS))
-        under_way = pacing_for(f"{url}/v1").limit
+        under_way = 0
+        for _ in range(3):
+            await _ours(_texts(TEXTS))
+            under_way = max(under_way, pacing_for(f"{url}/v1").limit)
         ours: list[float] = []
         theirs: list[float] = []
         for pair in range(5 if quick else 15):
-            ways = [(_ours, ours), (lambda texts: by_hand(texts, under_way), theirs)]
+            ways = [(_ours, ours), (partial(by_hand, under_way), theirs)]
             for way, seconds in ways if pair % 2 else reversed(ways):
                 seconds.append(await _timed(way, _texts(TEXTS)) * 1000)
+            # Ours adapts; by hand always has the most that ours ever had.
+            under_way = max(under_way, pacing_for(f"{url}/v1").limit)
         ratio = percentile(theirs, 0.5) / percentile(ours, 0.5)
         print(f"{TEXTS:,} texts, {under_way} requests under way")
         print(f"ours     {spread(ours, 'ms')}")
@@ -91,12 +96,12 @@ async def _ours(texts: Sequence[str]) -> int:
 
 
 @asynccontextmanager
-async def _by_hand(url: str) -> AsyncIterator[Callable[[Sequence[str], int], Awaitable[int]]]:
+async def _by_hand(url: str) -> AsyncIterator[Callable[[int, Sequence[str]], Awaitable[int]]]:
     """The SDK, one client, requests of the same size, a semaphore; no checks, no retries, nothing learned."""
     size = BatchLimits().texts
     async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client:
 
-        async def embed(texts: Sequence[str], under_way: int) -> int:
+        async def embed(under_way: int, texts: Sequence[str]) -> int:
             places = asyncio.Semaphore(under_way)
 
             async def one(batch: Sequence[str]) -> list[list[float]]:
