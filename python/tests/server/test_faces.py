@@ -133,3 +133,17 @@ async def test_a_fault_of_ours_is_a_typed_500_with_its_request_id(
 def test_the_application_needs_no_page_from_elsewhere(start_server: StartServer) -> None:
     address = start_server()
     assert [httpx.get(f"{address}{path}").status_code for path in ("/docs", "/redoc")] == [404, 404]
+
+
+async def test_a_model_server_that_warms_up_is_said(start_server: StartServer, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in ("chat", "embeddings"):
+        (run / f"vllm-{name}.json").write_text('{"port": 8101}')
+    (run / "vllm-embeddings.warm").touch()
+    async with httpx.AsyncClient(base_url=start_server()) as client:
+        body = (await client.get("/health")).json()
+    states = {check["name"]: (check["ok"], check["detail"]) for check in body["checks"]}
+    assert states["local vLLM for embeddings"] == (True, None)
+    assert states["local vLLM for chat"] == (False, "Warming up at http://127.0.0.1:8101: it loads its model.")
+    assert body["ready"] is True

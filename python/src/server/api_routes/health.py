@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from src.config.local_models import local_model_servers
 from src.errors import ArchonError, JsonValue, MigrationNeeded, StoreUnavailable
 
 from ..composition import Rooms
@@ -105,7 +106,7 @@ async def _state(startup: Startup) -> tuple[ArchonError | None, list[Check]]:
         return problem, [Check("database", ok=False, detail=problem.message, next_step=problem.next_step)]
     try:
         async with asyncio.timeout(PATIENCE_S):
-            return None, [await _database(rooms), await _secrets(rooms)]
+            return None, [await _database(rooms), await _secrets(rooms), *_local_models(rooms)]
     except TimeoutError:
         error = StoreUnavailable(f"The database did not answer within {PATIENCE_S:.0f} seconds.")
         return error, [Check("database", ok=False, detail=error.message, next_step=error.next_step)]
@@ -126,6 +127,21 @@ async def _secrets(rooms: Rooms) -> Check:
     return Check(
         "secrets", ok=False, detail=f"Unreadable: {', '.join(lost)}.", next_step="Enter them again in Settings."
     )
+
+
+def _local_models(rooms: Rooms) -> list[Check]:
+    """The model servers that were started beside this one; they load for about a minute."""
+    return [
+        Check(f"local vLLM for {server.name}", ok=True)
+        if server.is_warm
+        else Check(
+            f"local vLLM for {server.name}",
+            ok=False,
+            detail=f"Warming up at {server.address}: it loads its model.",
+            next_step="Wait about a minute; everything that needs no model works already.",
+        )
+        for server in local_model_servers(rooms.environment.data_dir)
+    ]
 
 
 def _interface(ui: UiFiles) -> Check:
