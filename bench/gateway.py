@@ -17,10 +17,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from _gateway_endurance import endure
+from _gateway_peers import KEY, Peer, Started, install, peers, wait_until_open
+from _gateway_real import through_real_vllm
 from _measure import circumstances
-from gateway_endurance import endure
-from gateway_peers import KEY, Peer, Started, install, peers, wait_until_open
-from gateway_real import through_real_vllm
 
 BENCH = Path(__file__).resolve().parent
 PATH = "/v1/chat/completions"
@@ -38,7 +38,7 @@ def load(port: int, connections: int, seconds: float, kind: str) -> dict[str, fl
     """One measurement in a process of its own."""
     command = [
         sys.executable,
-        str(BENCH / "gateway_load.py"),
+        str(BENCH / "_gateway_load.py"),
         str(port),
         PATH,
         str(connections),
@@ -131,6 +131,7 @@ def table(figures: dict[str, dict[str, float]]) -> str:
 def main() -> None:
     """Run what the arguments ask for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="one short round: shows that it runs")
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--peers", type=Path, default=Path(tempfile.gettempdir()) / "archon-gateway-peers")
@@ -138,12 +139,14 @@ def main() -> None:
     parser.add_argument("--real", action="store_true", help="also through real vLLM servers")
     parser.add_argument("--endurance", action="store_true", help="also memory over 100,000 requests and 64 streams")
     arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.seconds, arguments.rounds = 0.5, 1
     if arguments.install_peers:
         install(arguments.peers)
         return
     with tempfile.TemporaryDirectory(prefix="archon-gateway-bench-") as name:
         folder, upstream = Path(name), free_port()
-        server = Started([sys.executable, str(BENCH / "gateway_upstream.py"), str(upstream)], folder, "upstream")
+        server = Started([sys.executable, str(BENCH / "_gateway_upstream.py"), str(upstream)], folder, "upstream")
         try:
             wait_until_open(upstream, PATH, 10)
             print(f"{circumstances()}\n")

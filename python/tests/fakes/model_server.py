@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import socket
 import ssl
 import struct
@@ -269,18 +270,23 @@ def answer_of(*texts: str) -> Stream:
     return Stream((*(token(text) for text in texts), token("", "stop"), USAGE, DONE))
 
 
+QUIET_PORTS = range(20_000, 32_000)
+"""Below the ports that systems give to whoever asks for any: here the ports beside a server's are free too."""
+
+
 async def listen(server: ModelServer, tls: ssl.SSLContext | None, ports: tuple[int, ...]) -> asyncio.Server:
-    for port in ports[:-1]:
+    tried = ports or tuple(random.sample(QUIET_PORTS, 20))
+    for port in tried[:-1]:
         try:
             return await asyncio.start_server(server.serve, "127.0.0.1", port, ssl=tls)
         except OSError:
             continue
-    return await asyncio.start_server(server.serve, "127.0.0.1", ports[-1], ssl=tls)
+    return await asyncio.start_server(server.serve, "127.0.0.1", tried[-1], ssl=tls)
 
 
 @asynccontextmanager
-async def running(tls: ssl.SSLContext | None = None, ports: tuple[int, ...] = (0,)) -> AsyncIterator[ModelServer]:
-    """The server on 127.0.0.1, on the first of `ports` that is free; 0 is any."""
+async def running(tls: ssl.SSLContext | None = None, ports: tuple[int, ...] = ()) -> AsyncIterator[ModelServer]:
+    """The server on 127.0.0.1, on the first of `ports` that is free; none given: on any."""
     server = ModelServer("https" if tls else "http")
     listener = await listen(server, tls, ports)
     server.port = listener.sockets[0].getsockname()[1]

@@ -1,6 +1,6 @@
 """The load of the gateway bench: as many connections as asked for, each sending the next request when one is answered.
 
-`python gateway_load.py PORT PATH CONNECTIONS SECONDS KIND KEY`; KIND is json or stream. Prints one JSON line.
+`python _gateway_load.py PORT PATH CONNECTIONS SECONDS KIND KEY`; KIND is json or stream. Prints one JSON line.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from gateway_peers import KEY, Started, _gateway, wait_until_open
+from _gateway_peers import KEY, Started, _gateway, wait_until_open
 
 PATH = "/v1/chat/completions"
 BENCH = Path(__file__).resolve().parent
@@ -48,7 +48,7 @@ def _longest(streams: int) -> str:
 def _many(port: int, requests: int) -> None:
     sent = 0
     while sent < requests:
-        command = [sys.executable, str(BENCH / "gateway_load.py"), str(port), PATH, "32", "5", "json", KEY]
+        command = [sys.executable, str(BENCH / "_gateway_load.py"), str(port), PATH, "32", "5", "json", KEY]
         sent += int(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["requests"])
 
 

@@ -1,6 +1,6 @@
 """The trivial upstream of the gateway bench: answers at once, like a vLLM server that has nothing to compute.
 
-`python gateway_upstream.py PORT`: a JSON answer of about 1 KB, or 200 events where the request says `"stream":true`.
+`python _gateway_upstream.py PORT`: a JSON answer of about 1 KB, or 200 events where the request says `"stream":true`.
 """
 
 from __future__ import annotations

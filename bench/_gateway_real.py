@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import aiohttp
-from gateway_peers import KEY, Started, _gateway, wait_until_open
+from _gateway_peers import KEY, Started, _gateway, wait_until_open
 
 ROUNDS = 3
 _CALLS = {1: 6, 16: 48, 64: 128}
