@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable
 
 from src.config import Environment
+from src.config.access import is_loopback
 from src.errors import ArchonError, ConfigurationError, ErrorContext, InvalidInput, NotFound
 from src.inference.fallback import LinkHealth
 from src.inference.models import Outcome
 from src.inference.pools import Ability
 
-from .access import Doorman, is_local_bind
+from .access import Doorman
 from .ask import ABILITY_OF_PATH, read_ask
 from .back import RawHeaders
 from .chain import Chain
@@ -278,7 +279,7 @@ class Gateway:
 
     def _key_ring(self, config: GatewayConfig, former: KeyRing | None) -> KeyRing:
         keys = KeyRing(config.keys, self.environment, former)
-        if keys.open and not is_local_bind(self._bind):
+        if keys.open and not is_loopback(self._bind.strip("[]")):
             token = self.environment.token
             if token is None:
                 raise _unguarded(self._bind)

@@ -1,6 +1,6 @@
 """The MCP server on 8051: streamable HTTP at `/mcp` (and `/mcp/`, without a redirect).
 
-Start it with `python -m src.mcp_server.mcp_server` or `archon mcp`.
+Start it with `python -m src.mcp_server.mcp_server`.
 """
 
 from __future__ import annotations
