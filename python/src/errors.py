@@ -46,7 +46,10 @@ def redact_url(url: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorContext:
-    """Where a failure happened. `url` is stored redacted; `elapsed_s` and `retry_after_s` are seconds."""
+    """Where a failure happened. `url` is stored redacted; `elapsed_s` and `retry_after_s` are seconds.
+
+    `remedy` is what to do where nothing answers at `url`, if that is known better than the error's class knows.
+    """
 
     provider: str | None = None
     connection: str | None = None
@@ -60,10 +63,11 @@ class ErrorContext:
     elapsed_s: float | None = None
     retry_after_s: float | None = None
     field: str | None = None
+    remedy: str | None = None
 
     def public(self) -> dict[str, JsonScalar]:
         """The filled fields, ready for JSON, URL and upstream text freed of secrets."""
-        values = {name: value for name, value in asdict(self).items() if value is not None}
+        values = {name: value for name, value in asdict(self).items() if value is not None and name != "remedy"}
         if self.url is not None:
             values["url"] = redact_url(self.url)
         if self.upstream_message is not None:

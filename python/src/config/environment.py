@@ -22,7 +22,8 @@ class Environment:
     """What the environment says. Ports are TCP ports; `values` holds every variable as it stands.
 
     `values` is what providers read their declared variables from (`vllm_base_url` and so on are
-    declared there, not here); secrets in it never leave the process.
+    declared there, not here); secrets in it never leave the process. Where GATEWAY_URL is unset it holds the
+    address of this machine's gateway, since the port is known only here.
     """
 
     data_dir: Path
@@ -58,12 +59,15 @@ def load_environment(values: Mapping[str, str] | None = None, env_file: Path | N
         stored = dotenv_values(env_file or REPOSITORY / ".env")
         values = {name: value for name, value in stored.items() if value is not None} | dict(os.environ)
     data_dir = _text(values, "ARCHON_DATA_DIR")
+    gateway_port = _port(values, "ARCHON_GATEWAY_PORT", 8200)
+    if _text(values, "GATEWAY_URL") is None:
+        values = {**values, "GATEWAY_URL": f"http://127.0.0.1:{gateway_port}"}
     return Environment(
         data_dir=Path(data_dir).expanduser().absolute() if data_dir else default_data_dir(),
         host=_text(values, "ARCHON_BIND") or "127.0.0.1",
         server_port=_port(values, "ARCHON_SERVER_PORT", 8181),
         mcp_port=_port(values, "ARCHON_MCP_PORT", 8051),
-        gateway_port=_port(values, "ARCHON_GATEWAY_PORT", 8200),
+        gateway_port=gateway_port,
         token=_text(values, "ARCHON_TOKEN"),
         allowed_hosts=_names(values, "ARCHON_ALLOWED_HOSTS"),
         allowed_origins=_names(values, "ARCHON_ALLOWED_ORIGINS"),

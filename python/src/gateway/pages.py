@@ -75,6 +75,7 @@ class Pages:
             "owned_by": "archon-gateway",
             "root": real,
             "parent": real if real != name else None,
+            "is_alias": real != name,
             "max_model_len": served.models.get(real) if served is not None else None,
             "abilities": sorted(served.abilities) if served is not None else [],
         }

@@ -173,7 +173,8 @@ class ProviderChatModel:
     def _context(self, model: str) -> ErrorContext:
         base = self._active.endpoint.base_url
         url = redact_url(f"{base.rstrip('/')}/chat/completions") if base else None
-        return ErrorContext(provider=self.provider, operation="chat", url=url, model=model)
+        remedy = self._active.endpoint.remedy
+        return ErrorContext(provider=self.provider, operation="chat", url=url, model=model, remedy=remedy)
 
 
 def _reasons(provider: Provider, model: str) -> bool:

@@ -29,7 +29,7 @@ from .address import Address, parse_address
 from .check_report import CheckReport, Finding, Fix, Step
 from .check_use import Used, use_chat, use_embedding, use_rerank
 from .connect import reach
-from .discovery import ServedModel, ServerClient, capabilities_of, list_models, server_version, wrong_kind
+from .discovery import ServedModel, ServerClient, capabilities_of, list_models, only_one, server_version, wrong_kind
 from .fixes import Fixer
 from .provider import ActiveProvider, Endpoint, Provider, Service, Values, secret_field, url_field
 
@@ -107,7 +107,8 @@ async def offered_models(provider: Provider, service: Service, values: Values) -
         ConfigurationError, ProviderError: the server cannot be asked.
     """
     filled = {key: value for key, value in values.items() if str(value).strip()}
-    return await list_models(provider, provider.endpoint(filled, service))
+    listed = await list_models(provider, provider.endpoint(filled, service))
+    return tuple(model for model in listed if model.serves(service))
 
 
 async def provider_status(provider: Provider, values: Values, service: Service = "llm") -> dict[str, JsonValue]:
@@ -158,7 +159,9 @@ async def _settings(walk: Walk) -> None:
 async def _reach(walk: Walk) -> None:
     if walk.address is None:
         return
-    context = ErrorContext(provider=walk.provider.id, operation="check", url=walk.endpoint.base_url)
+    context = ErrorContext(
+        provider=walk.provider.id, operation="check", url=walk.endpoint.base_url, remedy=walk.endpoint.remedy
+    )
     async for step, message in reach(walk.address, context):
         walk.note(step, message)
 
@@ -180,7 +183,8 @@ async def _server(walk: Walk) -> None:
 
 
 async def _own_models(walk: Walk) -> None:
-    walk.models = await list_models(walk.provider, walk.endpoint)
+    listed = await list_models(walk.provider, walk.endpoint)
+    walk.models = tuple(model for model in listed if model.serves(walk.service))
     key = secret_field(walk.provider)
     if key is not None and walk.endpoint.api_key:
         walk.note("key", "The server accepts the API key, or wants none.")
@@ -224,10 +228,11 @@ def _chosen(walk: Walk, key: str | None) -> str | None:
         default = walk.provider.default_model(walk.service)
         if default:
             return default
-    if len(walk.models) != 1:
+    only = only_one(walk.models)
+    if only is None:
         return None
-    walk.note("models", f"No model is chosen, so the one served model is used: {walk.models[0].name}.")
-    return walk.models[0].name
+    walk.note("models", f"No model is chosen, so the one served model is used: {only.name}.")
+    return only.name
 
 
 async def _cloud_models(walk: Walk) -> None:
@@ -259,7 +264,7 @@ def _step_of(step: Step, failure: ArchonError, service: Service) -> Step:
 def _field_of(walk: Walk, step: Step, failure: ArchonError) -> str | None:
     """The setting that a person would change."""
     if isinstance(failure, (AuthenticationFailed, PermissionRefused)):
-        secret = secret_field(walk.provider)
+        secret = secret_field(walk.provider, walk.service, walk.values)
         return secret.key if secret else None
     if isinstance(failure, ModelNotFound) or step == "context":
         return walk.provider.model_key(walk.service)

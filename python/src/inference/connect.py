@@ -6,13 +6,14 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from src.errors import ConnectTimeout, DnsFailure, ErrorContext
 
 from .address import Address
 from .check_report import Step
 from .pool import CONNECT_S, tls_context
-from .transport_failures import connection_error, container_step, tls_error
+from .transport_failures import connection_error, remedy, tls_error
 
 
 async def reach(address: Address, context: ErrorContext) -> AsyncIterator[tuple[Step, str]]:
@@ -47,7 +48,9 @@ async def _resolve(address: Address, context: ErrorContext) -> list[str]:
         async with asyncio.timeout(CONNECT_S):
             found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as error:
-        raise DnsFailure(f"The host name {address.host} cannot be resolved", context=context) from error
+        raise DnsFailure(
+            f"The host name {address.host} cannot be resolved", next_step=context.remedy, context=context
+        ) from error
     except TimeoutError as late:
         raise DnsFailure(f"The name server did not answer for {address.host}", context=context) from late
     return list(dict.fromkeys(str(one[4][0]) for one in found[:4]))
@@ -65,7 +68,7 @@ async def _open(address: Address, numbers: list[str], context: ErrorContext, tls
         except TimeoutError as late:
             raise ConnectTimeout(
                 f"No connection to {where} within {CONNECT_S:g} s",
-                next_step=container_step(address.root),
+                next_step=remedy(replace(context, url=address.root)),
                 context=context,
             ) from late
         except OSError as error:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import cast, get_args
 
 import httpx2
 
@@ -25,11 +26,21 @@ _ROUTE: dict[Capability, str] = {"chat": "/chat/completions", "embeddings": "/em
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """One model of a server. `root` is where it comes from (vLLM: its path); `max_model_len` is in tokens."""
+    """One model of a server. `root` is where it comes from (vLLM: its path); `max_model_len` is in tokens.
+
+    `abilities` None: the server does not tell what this model can be asked for. `is_alias`: another name of a model
+    that is listed too.
+    """
 
     name: str
     max_model_len: int | None = None
     root: str | None = None
+    abilities: frozenset[Capability] | None = None
+    is_alias: bool = False
+
+    def serves(self, service: Service) -> bool:
+        """Whether it can be chosen for `service`, as far as the server tells."""
+        return self.abilities is None or NEEDED_CAPABILITY[service] in self.abilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +118,8 @@ class ServerClient:
         return (self._endpoint.api_key,) if self._endpoint.api_key else ()
 
     def _context(self, url: str, operation: str, model: str | None) -> ErrorContext:
-        return ErrorContext(provider=self._provider.id, operation=operation, url=url, model=model)
+        remedy = self._endpoint.remedy
+        return ErrorContext(provider=self._provider.id, operation=operation, url=url, model=model, remedy=remedy)
 
 
 async def discover(provider: Provider, endpoint: Endpoint, *, fresh: bool = False) -> Discovery:
@@ -187,15 +199,23 @@ async def resolve_model(active: ActiveProvider) -> str:
     if active.model:
         return active.model
     found = await discover(active.provider, active.endpoint)
-    if len(found.models) == 1:
-        return found.models[0].name
+    fitting = [model for model in found.models if model.serves(active.service)]
+    only = only_one(fitting)
+    if only is not None:
+        return only.name
     field = active.provider.model_key(active.service)
-    names = ", ".join(found.names()[:12])
+    names = ", ".join(model.name for model in fitting[:12])
     raise ConfigurationError(
-        f"No model is chosen and the server serves {len(found.models)}" + (f": {names}" if names else ""),
+        f"No model is chosen and the server serves {len(fitting)}" + (f": {names}" if names else ""),
         next_step=f"Choose one of them in Settings ({field}).",
         context=ErrorContext(provider=active.provider.id, operation="choose model", field=field),
     )
+
+
+def only_one(models: Sequence[ServedModel]) -> ServedModel | None:
+    """The one model among `models`, its aliases left aside; None where there are several or none."""
+    own = [model for model in models if not model.is_alias]
+    return own[0] if len(own) == 1 else None
 
 
 async def max_model_len(active: ActiveProvider, model: str) -> int | None:
@@ -247,7 +267,14 @@ def _served(entry: dict[str, JsonValue]) -> ServedModel:
         name=str(entry["id"]),
         max_model_len=length if isinstance(length, int) and length > 0 else None,
         root=root if isinstance(root, str) else None,
+        abilities=_abilities(entry.get("abilities")),
+        is_alias=entry.get("is_alias") is True,
     )
+
+
+def _abilities(told: JsonValue) -> frozenset[Capability] | None:
+    """What our gateway tells of each model; a model server tells nothing."""
+    return frozenset(one for one in get_args(Capability) if one in told) if isinstance(told, list) else None
 
 
 def _cache_key(provider: Provider, endpoint: Endpoint) -> tuple[str, str | None, str]:

@@ -283,6 +283,7 @@ class ProviderEmbedder:
             operation="embed",
             model=model or None,
             url=redact_url(f"{base.rstrip('/')}/embeddings") if base else None,
+            remedy=self._active.endpoint.remedy,
         )
 
 

@@ -21,11 +21,11 @@ from src.errors import (
     UnsupportedFeature,
 )
 
-from .address import Address
+from .address import Address, parse_address
 from .check_report import Fix, Step
 from .connect import listens
 from .discovery import ServedModel, ServerClient, capabilities_of, server_version
-from .provider import NEEDED_CAPABILITY, ActiveProvider, Endpoint, url_field
+from .provider import NEEDED_CAPABILITY, ActiveProvider, Detour, Endpoint, url_field
 from .rerank import Reranker
 
 _HOST_OF_CONTAINER = "host.docker.internal"
@@ -47,6 +47,9 @@ class Fixer:
             return self._model()
         if self._address is None or self._active.provider.server is None:
             return None
+        detour = self._active.provider.detour
+        if detour is not None and detour.is_taken(self._active.values, self._active.service):
+            return await self._straight(detour) if isinstance(error, _ELSEWHERE) else None
         if isinstance(error, TlsFailure):
             return await self._first_good([self._address.with_scheme("http")])
         if isinstance(error, (ConnectionBroken, ProtocolError)) and self._address.scheme == "http":
@@ -63,6 +66,18 @@ class Fixer:
         close = difflib.get_close_matches(self._active.model or "", names, n=1, cutoff=0.5)
         best = (close or names)[0]
         return Fix(f"Use {best}", {key: best})
+
+    async def _straight(self, detour: Detour) -> Fix | None:
+        """Without the detour, where the server itself answers."""
+        values = {**self._active.values, detour.switch: "false"}
+        try:
+            endpoint = self._active.provider.endpoint(values, self._active.service)
+        except ConfigurationError:
+            return None
+        address = parse_address(endpoint.base_url or "")
+        if not await listens(address) or not await self._serves(address):
+            return None
+        return Fix(f"Ask {address.root} without the gateway", {detour.switch: "false"})
 
     def _nearby(self) -> Iterable[Address]:
         here = self._address

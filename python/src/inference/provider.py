@@ -18,6 +18,9 @@ FieldKind: TypeAlias = Literal["url", "secret", "text", "model", "integer", "cho
 Values: TypeAlias = Mapping[str, str]
 """Setting values in force by key (database over environment over default), blanks already left out."""
 
+_ON = frozenset({"true", "1", "yes", "on"})
+"""The environment's words for a switch; Settings store `true`."""
+
 NEEDED_CAPABILITY: Mapping[Service, Capability] = {"llm": "chat", "embedding": "embeddings", "rerank": "rerank"}
 
 
@@ -51,10 +54,14 @@ class KnownEmbeddingModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where a provider's API is and how to get in. `base_url` None: the SDK's own default address."""
+    """Where a provider's API is and how to get in. `base_url` None: the SDK's own default address.
+
+    `remedy` is what to do where nothing answers there, if the provider knows better than the error does.
+    """
 
     base_url: str | None
     api_key: str | None
+    remedy: str | None = None
 
 
 EmbeddingWire: TypeAlias = Callable[
@@ -93,6 +100,25 @@ class ServerFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Detour:
+    """Another way to a provider's servers that the setting `switch` turns on for `services`.
+
+    `url` and `key` are the settings of its address and its API key. It leads to all servers at one address, which
+    tells the abilities of each model; `remedy` is what to do where nothing answers there.
+    """
+
+    switch: str
+    url: str
+    key: str
+    services: frozenset[Service]
+    remedy: str
+
+    def is_taken(self, values: Values, service: Service) -> bool:
+        """Whether requests for `service` go this way."""
+        return service in self.services and str(values.get(self.switch, "")).strip().lower() in _ON
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
     """One provider: data, and code only where its wire differs.
 
@@ -104,7 +130,8 @@ class Provider:
     for byte what Archon v1 sent (client made by its exact call, SDK retries left on, odd defaults kept and
     said aloud). For all others there is no hidden fallback: retries are ours, a missing value is an error.
     `default_for` names the services that use this provider where none is chosen (one provider a service);
-    `fallback_without_key` is the id of the provider that v1 asked instead when this one had no key.
+    `fallback_without_key` is the id of the provider that v1 asked instead when this one had no key. `detour` is
+    another way to its servers.
     """
 
     id: str
@@ -133,6 +160,7 @@ class Provider:
     reasoning_models: tuple[str, ...] = ()
     query_prefix_key: str | None = None
     passage_prefix_key: str | None = None
+    detour: Detour | None = None
 
     def serves(self, service: Service) -> bool:
         """Whether the provider can be chosen for `service`."""
@@ -156,9 +184,13 @@ class Provider:
 def url_field(provider: Provider, service: Service, values: Values | None = None) -> SettingField | None:
     """The setting that holds the address for `service`: its own where declared, else the common one.
 
-    With `values` the one that is in force: its own only where it is filled.
+    With `values` the one that is in force: that of the detour where it is taken, its own only where it is filled.
     """
-    urls = [field for field in provider.fields if field.kind == "url"]
+    detour = provider.detour
+    if detour is not None and values is not None and detour.is_taken(values, service):
+        return next(field for field in provider.fields if field.key == detour.url)
+    aside = detour.url if detour is not None else None
+    urls = [field for field in provider.fields if field.kind == "url" and field.key != aside]
     own = [field for field in urls if field.capability == NEEDED_CAPABILITY[service]]
     if values is not None:
         own = [field for field in own if values.get(field.key)]
@@ -166,9 +198,14 @@ def url_field(provider: Provider, service: Service, values: Values | None = None
     return next(iter(own or common), None)
 
 
-def secret_field(provider: Provider) -> SettingField | None:
-    """The setting that holds the key; None for a provider that has none."""
-    return next((field for field in provider.fields if field.kind == "secret"), None)
+def secret_field(
+    provider: Provider, service: Service | None = None, values: Values | None = None
+) -> SettingField | None:
+    """The setting that holds the key, with `service` and `values` the one in force; None for a provider without."""
+    detour = provider.detour
+    wanted = detour.key if detour and service and values is not None and detour.is_taken(values, service) else None
+    secrets = (field for field in provider.fields if field.kind == "secret" and wanted in (None, field.key))
+    return next(secrets, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

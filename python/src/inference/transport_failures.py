@@ -53,6 +53,11 @@ def container_step(url: str | None) -> str | None:
     )
 
 
+def remedy(context: ErrorContext) -> str | None:
+    """What to do where nothing answers at the address, if more is known than the error's class says."""
+    return context.remedy or container_step(context.url)
+
+
 def error_from_transport(exc: Exception, context: ErrorContext) -> ArchonError:
     """The error that an exception of httpx2 (or an operating system's error) means."""
     context = replace(context, url=redact_url(context.url) if context.url else None)
@@ -70,7 +75,7 @@ def error_from_transport(exc: Exception, context: ErrorContext) -> ArchonError:
         if isinstance(cause, ssl.SSLError):
             return tls_error(cause, where, context)
         if isinstance(cause, socket.gaierror):
-            return DnsFailure(f"The host name of {where} cannot be resolved", context=context)
+            return DnsFailure(f"The host name of {where} cannot be resolved", next_step=context.remedy, context=context)
     if isinstance(exc, httpx2.ConnectError):
         return connection_error(causes, where, context)
     if isinstance(exc, AnswerTooLarge):
@@ -109,9 +114,7 @@ def _where(context: ErrorContext) -> str:
 
 def _timeout(exc: httpx2.TimeoutException, where: str, context: ErrorContext) -> ArchonError:
     if isinstance(exc, httpx2.ConnectTimeout):
-        return ConnectTimeout(
-            f"No connection to {where} in time", next_step=container_step(context.url), context=context
-        )
+        return ConnectTimeout(f"No connection to {where} in time", next_step=remedy(context), context=context)
     if isinstance(exc, httpx2.ReadTimeout):
         return FirstByteTimeout(f"{where} took the request but did not answer in time", context=context)
     if isinstance(exc, httpx2.PoolTimeout):
@@ -122,7 +125,7 @@ def _timeout(exc: httpx2.TimeoutException, where: str, context: ErrorContext) ->
 def connection_error(causes: Sequence[BaseException], where: str, context: ErrorContext) -> ArchonError:
     """The error for a connection that was not made, by the operating system's codes among `causes`."""
     codes = {cause.errno for cause in causes if isinstance(cause, OSError)}
-    step = container_step(context.url)
+    step = remedy(context)
     if errno.ECONNREFUSED in codes or any(isinstance(cause, ConnectionRefusedError) for cause in causes):
         return ConnectionRefused(f"Nothing listens on {where}", next_step=step, context=context)
     if codes & {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ETIMEDOUT, errno.EHOSTDOWN}:

@@ -5,13 +5,18 @@ errors were measured on vLLM 0.32.0.
 """
 
 from src.errors import JsonValue
-from src.inference.endpoints import own_server
+from src.inference.endpoints import gateway_detour, gateway_fields, own_server
 from src.inference.provider import Provider, ServerFacts, SettingField
 
 
 def _version(body: JsonValue) -> str | None:
-    return str(body["version"]) if isinstance(body, dict) and "version" in body else None
+    if not isinstance(body, dict) or "version" not in body:
+        return None
+    # Our gateway tells its name too; a vLLM tells only its version.
+    return f"through the gateway {body['version']}" if "name" in body else str(body["version"])
 
+
+_DETOUR = gateway_detour("VLLM_VIA_GATEWAY", "vLLM")
 
 PROVIDER = Provider(
     id="vllm",
@@ -79,6 +84,7 @@ PROVIDER = Provider(
             help="A server of a cross-encoder; an embedding model only repeats its own order.",
         ),
         SettingField(key="VLLM_RERANK_MODEL", label="Rerank model", kind="model", capability="rerank"),
+        *gateway_fields(_DETOUR, "vLLM"),
     ),
     endpoint=own_server(
         "vLLM",
@@ -86,7 +92,9 @@ PROVIDER = Provider(
         key="VLLM_API_KEY",
         embedding_url="VLLM_EMBEDDING_BASE_URL",
         rerank_url="VLLM_RERANK_BASE_URL",
+        detour=_DETOUR,
     ),
+    detour=_DETOUR,
     chat_model_key="VLLM_CHAT_MODEL",
     embedding_model_key="VLLM_EMBEDDING_MODEL",
     rerank_model_key="VLLM_RERANK_MODEL",

@@ -18,7 +18,7 @@ from supabase import Client, create_client
 from src.config import Environment, load_environment
 from src.config.export import export_values
 from src.errors import ErrorContext, StoreUnavailable
-from src.inference.provider import Endpoint, Service, secret_field
+from src.inference.provider import Endpoint, Provider, Service, secret_field
 from src.settings import PROVIDER_KEYS, SecretBox, SettingsService, Snapshot, v1_cipher
 
 from . import active_provider
@@ -196,7 +196,7 @@ class CredentialService:
         service: Service = "embedding" if service_type == "embedding" else "llm"
         settings = await self.get_credentials_by_category(_RAG)
         provider = active_provider.chosen(self._snapshot(settings), service)
-        api_key = await self._get_provider_api_key(provider.id)
+        api_key = await self._key_in_use(provider, service, settings)
         base_url = (
             self._get_provider_base_url(provider.id, settings)
             if provider.keeps_v1_wire
@@ -222,6 +222,15 @@ class CredentialService:
         """Choose `provider` for "llm" or "embedding". Raises as `set_credential` does."""
         key = PROVIDER_KEYS["embedding" if service_type == "embedding" else "llm"]
         return await self.set_credential(key, provider, category=_RAG, description=f"Provider for {service_type}")
+
+    async def _key_in_use(self, provider: Provider, service: Service, settings: Mapping[str, object]) -> str | None:
+        """The key that goes to the address in use; that of the gateway where requests take it and it has one."""
+        field = secret_field(provider, service, self._snapshot(settings).in_force())
+        if field is not None and field != secret_field(provider):
+            key = await self.get_credential(field.key)
+            if isinstance(key, str) and key.strip():
+                return key
+        return await self._get_provider_api_key(provider.id)
 
     async def _get_provider_api_key(self, provider: str) -> str | None:
         found = active_provider.find(provider)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 from openai import OpenAIError
 
 from src.config import load_environment
 from src.errors import ArchonError, ConfigurationError, ErrorContext, ProviderError
-from src.inference.address import clean_key
+from src.inference.address import clean_key, parse_address
 from src.inference.client import NO_MODEL
 from src.inference.provider import Endpoint, Provider, Service, secret_field, url_field
 
@@ -32,7 +32,7 @@ class Connection:
 
     def context(self) -> ErrorContext:
         """Where a failure of this connection happened."""
-        return ErrorContext(provider=self.provider.id, operation=self.service)
+        return ErrorContext(provider=self.provider.id, operation=self.service, remedy=self.endpoint.remedy)
 
     def place(self, error: ArchonError) -> None:
         """Write this connection into an error that our own hooks raised on its way; others know their place."""
@@ -106,11 +106,20 @@ def _endpoint(
     if not provider.keeps_v1_wire:
         if not given:
             raise _no_address(provider, service)
-        return provider.endpoint({**values, **({address.key: given} if address else {})}, service)
+        endpoint = provider.endpoint({**values, **({address.key: given} if address else {})}, service)
+        return replace(endpoint, remedy=_remedy(provider, endpoint, settings))
     endpoint = provider.endpoint(values, service)
     if endpoint.base_url is not None and given:
         return Endpoint(base_url=given, api_key=endpoint.api_key)
     return endpoint
+
+
+def _remedy(provider: Provider, endpoint: Endpoint, settings: Mapping[str, object]) -> str | None:
+    """What to do where nothing answers, if the address is that of the provider's detour."""
+    detour = provider.detour
+    address = active_provider.snapshot_of(load_environment(), settings).text(detour.url) if detour else None
+    is_detour = address is not None and endpoint.base_url == parse_address(address).v1
+    return detour.remedy if detour is not None and is_detour else None
 
 
 def _no_address(provider: Provider, service: Service) -> ConfigurationError:
