@@ -6,7 +6,7 @@ import asyncio
 import os
 import platform
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 
@@ -19,6 +19,7 @@ from src.store.database import Database
 from src.store.migrate import applied, available
 from src.store.postgres import PostgresDatabase
 
+from .gateway_program import GATEWAY
 from .local_vllm.roles import ROLES
 from .server_client import CallFailed, JsonObject, ServerClient
 from .stack import MIGRATIONS, SERVER, Stack
@@ -48,7 +49,7 @@ async def diagnose(stack: Stack) -> list[Part]:
     environment = stack.environment
     found = [Part("archon", "ok", version(), str(REPOSITORY)), _python(), _data_folder(environment)]
     found += await _database_parts(stack)
-    found += [_server(stack), _interface()]
+    found += [_server(stack), _gateway(stack), _interface()]
     found += [_model_server(stack, name) for name in range(len(ROLES))]
     if stack.is_healthy():
         found += await asyncio.to_thread(_providers, stack)
@@ -140,6 +141,29 @@ def _server(stack: Stack) -> Part:
         return Part("server", "broken", detail=f"process {running.pid} runs but is not ready", next_step=step)
     died = " It ended by itself." if stack.processes.was_started(SERVER) else ""
     return Part("server", "broken", detail=f"It does not run at {stack.address}.{died}", next_step=_DEFAULT_STEP)
+
+
+def _gateway(stack: Stack) -> Part:
+    gateway, running = stack.gateway, stack.processes.find(GATEWAY)
+    health = gateway.health()
+    if health is None:
+        reason = gateway.why_not()
+        if running is None and not stack.processes.was_started(GATEWAY):
+            return Part("gateway", "off", detail=reason or "It does not run; `make up` or `make gateway` starts it.")
+        step = f"Read {stack.processes.log(GATEWAY)}; then run `make up`."
+        return Part("gateway", "broken", detail=f"It does not answer at {gateway.address}.", next_step=step)
+    out = [upstream for upstream in _upstreams(health) if upstream.get("state") != "ready"]
+    if not out:
+        return Part("gateway", "ok", version(), f"{gateway.address}, {len(_upstreams(health))} model servers ready")
+    names = ", ".join(f"{one.get('name')} ({one.get('state')})" for one in out)
+    step = "Start these model servers; the gateway notices by itself."
+    return Part("gateway", "warning", version(), f"{gateway.address}; not ready: {names}", step)
+
+
+def _upstreams(health: Mapping[str, object]) -> list[dict[str, object]]:
+    pools = health.get("pools")
+    found = [pool.get("upstreams") for pool in pools if isinstance(pool, dict)] if isinstance(pools, list) else []
+    return [one for ups in found if isinstance(ups, list) for one in ups if isinstance(one, dict)]
 
 
 def _interface() -> Part:

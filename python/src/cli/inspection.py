@@ -9,6 +9,7 @@ import typer
 from src.config import load_environment
 
 from .diagnosis import diagnose, is_broken
+from .gateway_program import GATEWAY
 from .local_vllm.roles import ROLES, Role
 from .lock import is_held
 from .output import JsonOption, print_json, print_table
@@ -23,7 +24,7 @@ def status(as_json: JsonOption = False) -> None:
     """What runs here, and where. Exits with 0 when the server answers."""
     stack = Stack(load_environment(), Steps(quiet=True))
     healthy = stack.is_healthy()
-    rows = [_database(stack), _server(stack, healthy=healthy)]
+    rows = [_database(stack), _server(stack, healthy=healthy), _gateway(stack)]
     rows += [_model_server(stack, role) for role in ROLES]
     if as_json:
         print_json({"running": healthy, "address": stack.address, "programs": rows})
@@ -61,6 +62,15 @@ def _server(stack: Stack, *, healthy: bool) -> dict[str, object]:
     running = stack.processes.find(SERVER)
     state = "ready" if healthy else "starting" if running else "stopped"
     return _row("server", state, stack.address, running.memory_mb() if running else 0)
+
+
+def _gateway(stack: Stack) -> dict[str, object]:
+    running = stack.processes.find(GATEWAY)
+    if running is None:
+        reason = stack.gateway.why_not()
+        return _row("gateway", "off" if reason else "stopped", reason or stack.gateway.address, 0)
+    state = "ready" if stack.gateway.is_alive() else "starting"
+    return _row("gateway", state, stack.gateway.address, running.memory_mb())
 
 
 def _model_server(stack: Stack, role: Role) -> dict[str, object]:

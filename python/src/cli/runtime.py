@@ -71,6 +71,7 @@ def _up(*, attached: bool, wait: bool) -> None:
     with only_one(stack.processes.run_dir), _stopped_unless_complete(stack) as complete:
         stack.start_database()
         started = stack.start_server()
+        started = _gateway(stack) or started
         _tell(stack)
         try:
             started = _models(stack, wait=wait or attached) or started
@@ -97,6 +98,17 @@ def _stopped_unless_complete(stack: Stack) -> Iterator[threading.Event]:
         if not complete.is_set() and not ran_before:
             with _uninterrupted():
                 stack.stop()
+
+
+def _gateway(stack: Stack) -> bool:
+    """Start the gateway; where that fails everything else goes on, and the reason is said."""
+    try:
+        return stack.start_gateway()
+    except StepFailed as problem:
+        stack.steps.text(
+            f"    {problem.why}\n    What to do: {problem.next_step}\n    Everything else goes on without it."
+        )
+        return False
 
 
 def _models(stack: Stack, *, wait: bool) -> bool:

@@ -1,4 +1,4 @@
-"""Archon's programs on this machine: Postgres, the server, the local vLLM. Up, down, and what they do."""
+"""Archon's programs on this machine: Postgres, the server, the gateway, the local vLLM. Up, down, what they do."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from pathlib import Path
 
 import httpx
 
-from src.config import REPOSITORY, Environment
+from src.config import REPOSITORY, Environment, reachable
+from src.config.access import is_loopback
 from src.config.places import is_open_to_others
 from src.errors import ArchonError, redact_url
 from src.store.embedded import EmbeddedPostgres
 from src.store.migrate import migrate
 
+from .gateway_program import GATEWAY, GatewayProgram, settings_in_force
 from .local_vllm.installation import LocalVllmInstallation, unsupported_reason
 from .local_vllm.roles import CHAT, ROLES
 from .local_vllm.servers import LocalVllmServers
@@ -28,7 +30,10 @@ MIGRATIONS = REPOSITORY / "migration"
 SERVER = "server"
 SERVER_WITHIN_S = 60.0
 SERVER_STOP_WITHIN_S = 20.0
-_SETTINGS_THAT_RESTART = ("ARCHON_", "VLLM", "DATABASE_URL", "SUPABASE_", "LOG_LEVEL")
+_SETTINGS_THAT_RESTART = (
+    *("ARCHON_", "VLLM", "DATABASE_URL", "SUPABASE_", "LOG_LEVEL"),
+    *("GATEWAY", "ENABLE_FALLBACK", "FALLBACK_", "HEALTH_CHECK_"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +64,14 @@ class Stack:
         return LocalVllmInstallation(self.environment.data_dir, self.environment)
 
     @property
+    def gateway(self) -> GatewayProgram:
+        """The gateway beside the server."""
+        return GatewayProgram(self.environment, self.processes, self._local_addresses())
+
+    @property
     def address(self) -> str:
         """Where a browser on this machine finds the server."""
-        return f"http://{_reachable(self.environment.host)}:{self.environment.server_port}"
+        return f"http://{reachable(self.environment.host)}:{self.environment.server_port}"
 
     def start_database(self) -> None:
         """Start Postgres where it is ours, and bring its schema up to date.
@@ -98,6 +108,25 @@ class Stack:
             step.note = f"{self.address}" + ("  restarted: its code or settings changed" if running else "")
         return True
 
+    def start_gateway(self) -> bool:
+        """Start the gateway where model servers are known; True when it was started now.
+
+        Raises:
+            StepFailed: its port is taken, its settings cannot be used, or it did not answer. The rest works without.
+        """
+        values = {**self.environment.values}
+        if self.environment.gateway:
+            with as_step_failure():
+                values = settings_in_force(self.environment, self.environment.database_url or self.postgres.start())
+        values = {**self._local_addresses(), **{name: value for name, value in values.items() if value.strip()}}
+        reason = self.gateway.why_not(values)
+        if reason is not None:
+            self.gateway.stop()
+            self.steps.line("-", "Gateway", reason)
+            return False
+        with self.steps.step("Gateway", announce="starting") as step:
+            return self.gateway.start(step, values)
+
     def start_models(self) -> bool:
         """Install the local vLLM where needed and start it without waiting; True when something was started.
 
@@ -126,6 +155,7 @@ class Stack:
             StepFailed: Postgres did not stop.
         """
         stopped = ["server"] if self.processes.stop(SERVER, within_s=SERVER_STOP_WITHIN_S) else []
+        stopped += ["gateway"] if self.gateway.stop() else []
         stopped += self.models.stop_all()
         with as_step_failure():
             if self.postgres.stop():
@@ -134,12 +164,12 @@ class Stack:
 
     def running(self) -> frozenset[str]:
         """Names of the programs that run now."""
-        names = (SERVER, *(role.program for role in ROLES))
+        names = (SERVER, GATEWAY, *(role.program for role in ROLES))
         return frozenset(name for name in names if self.processes.find(name))
 
     def dead_programs(self) -> set[str]:
         """Names of the programs that were started, not stopped, and do not run any more."""
-        names = (SERVER, *(role.program for role in ROLES))
+        names = (SERVER, GATEWAY, *(role.program for role in ROLES))
         found = {name: self.processes.find(name) for name in names if self.processes.was_started(name)}
         return {name for name, running in found.items() if running is None or running.leader is None}
 
@@ -203,9 +233,17 @@ class Stack:
         )
 
     def _server_values(self) -> Mapping[str, str]:
-        # Defaults only: which provider is used stays the person's choice in Settings.
-        local = {} if self.why_no_local_models() else {r.address_variable: self.models.address(r) for r in ROLES}
-        return local | {name: value for name, value in self.environment.values.items() if value.strip()}
+        return self._defaults() | {name: value for name, value in self.environment.values.items() if value.strip()}
+
+    def _defaults(self) -> dict[str, str]:
+        """What the server is told where nobody says otherwise; which provider is used stays the person's choice."""
+        token = self.environment.token
+        # Beyond loopback the gateway demands the token.
+        key = {"GATEWAY_API_KEY": token} if token and not is_loopback(self.environment.host.strip("[]")) else {}
+        return self._local_addresses() | key
+
+    def _local_addresses(self) -> dict[str, str]:
+        return {} if self.why_no_local_models() else {r.address_variable: self.models.address(r) for r in ROLES}
 
 
 class as_step_failure:
@@ -217,9 +255,3 @@ class as_step_failure:
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, ArchonError):
             raise StepFailed(error.message, next_step=error.next_step) from error
-
-
-def _reachable(host: str) -> str:
-    """An address of this machine under which a server bound to `host` answers."""
-    name = {"0.0.0.0": "127.0.0.1", "::": "::1", "[::]": "::1"}.get(host, host).strip("[]")  # noqa: S104 - read, not bound
-    return f"[{name}]" if ":" in name else name

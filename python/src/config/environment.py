@@ -40,6 +40,7 @@ class Environment:
     supabase_service_key: str | None = field(repr=False)
     secret_key: str | None = field(repr=False)
     local_vllm: bool
+    gateway: bool
     log_level: str
     values: Mapping[str, str] = field(repr=False)
 
@@ -59,12 +60,13 @@ def load_environment(values: Mapping[str, str] | None = None, env_file: Path | N
         stored = dotenv_values(env_file or REPOSITORY / ".env")
         values = {name: value for name, value in stored.items() if value is not None} | dict(os.environ)
     data_dir = _text(values, "ARCHON_DATA_DIR")
+    host = _text(values, "ARCHON_BIND") or "127.0.0.1"
     gateway_port = _port(values, "ARCHON_GATEWAY_PORT", 8200)
     if _text(values, "GATEWAY_URL") is None:
-        values = {**values, "GATEWAY_URL": f"http://127.0.0.1:{gateway_port}"}
+        values = {**values, "GATEWAY_URL": f"http://{reachable(host)}:{gateway_port}"}
     return Environment(
         data_dir=Path(data_dir).expanduser().absolute() if data_dir else default_data_dir(),
-        host=_text(values, "ARCHON_BIND") or "127.0.0.1",
+        host=host,
         server_port=_port(values, "ARCHON_SERVER_PORT", 8181),
         mcp_port=_port(values, "ARCHON_MCP_PORT", 8051),
         gateway_port=gateway_port,
@@ -77,9 +79,16 @@ def load_environment(values: Mapping[str, str] | None = None, env_file: Path | N
         supabase_service_key=_text(values, "SUPABASE_SERVICE_KEY"),
         secret_key=_text(values, "ARCHON_SECRET_KEY"),
         local_vllm=_switch(values, "VLLM", default=True),
+        gateway=_switch(values, "GATEWAY", default=True),
         log_level=(_text(values, "LOG_LEVEL") or "INFO").upper(),
         values=values,
     )
+
+
+def reachable(host: str) -> str:
+    """An address of this machine under which a server bound to `host` answers, ready for a URL."""
+    name = {"0.0.0.0": "127.0.0.1", "::": "::1", "[::]": "::1"}.get(host, host).strip("[]")  # noqa: S104 - read, not bound
+    return f"[{name}]" if ":" in name else name
 
 
 def _text(values: Mapping[str, str], name: str) -> str | None:

@@ -138,7 +138,7 @@ def load_config(environment: Environment, file: Path | None = None, local: Local
         ConfigurationError: the file cannot be read or holds a value that cannot be used; the message names it.
     """
     chosen = environment.get("GATEWAY_CONFIG")
-    named = file or (Path(chosen) if chosen else None)
+    named = file or (REPOSITORY / chosen if chosen else None)
     path = named or REPOSITORY / FILE
     tables = _read(path) if named is not None or path.is_file() else {}
     tables.setdefault("pools", _pools_of(environment, local))
