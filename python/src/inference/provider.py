@@ -83,12 +83,21 @@ class ModelListing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSign:
+    """A route below the server's root that only this kind has: `matches` knows it by its JSON answer."""
+
+    path: str
+    matches: Callable[[JsonValue], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerFacts:
     """What a self-hosted server tells about itself at its root, beside the OpenAI-compatible API below `/v1`.
 
     `version_path` answers JSON in which `version` reads the version; `tokenize_path` counts tokens of
     `{model, prompt | messages}`; `routes_by_get` says that GET on a POST route is 405 where the route exists and
-    404 where it does not; `neighbour_ports` are where the same kind of server is usually found.
+    404 where it does not; `neighbour_ports` are where the same kind of server is usually found. `sign` tells the
+    kind apart where no version does.
     """
 
     name: str
@@ -97,6 +106,7 @@ class ServerFacts:
     tokenize_path: str | None = None
     routes_by_get: bool = False
     neighbour_ports: tuple[int, ...] = ()
+    sign: ServerSign | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

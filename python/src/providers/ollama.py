@@ -4,7 +4,17 @@ Source: https://github.com/ollama/ollama/blob/main/docs/openai.md (read 2026-11-
 is what it says of the key. The size of nomic-embed-text is from its model card.
 """
 
-from src.inference.provider import Endpoint, KnownEmbeddingModel, Provider, ServerFacts, Service, SettingField, Values
+from src.errors import JsonValue
+from src.inference.provider import (
+    Endpoint,
+    KnownEmbeddingModel,
+    Provider,
+    ServerFacts,
+    ServerSign,
+    Service,
+    SettingField,
+    Values,
+)
 
 DEFAULT_ADDRESS = "http://host.docker.internal:11434"
 
@@ -14,6 +24,10 @@ def _endpoint(values: Values, service: Service) -> Endpoint:
     own = values.get("OLLAMA_EMBEDDING_URL") if service == "embedding" else None
     address = own or values.get("LLM_BASE_URL") or DEFAULT_ADDRESS
     return Endpoint(base_url=address if address.endswith("/v1") else f"{address}/v1", api_key="ollama")
+
+
+def _tells_version(body: JsonValue) -> bool:
+    return isinstance(body, dict) and isinstance(body.get("version"), str)
 
 
 PROVIDER = Provider(
@@ -38,5 +52,7 @@ PROVIDER = Provider(
     default_chat_model="llama3.2:latest",
     default_embedding_model="nomic-embed-text",
     embedding_models=(KnownEmbeddingModel(name="nomic-embed-text", dimensions=768, max_tokens=2048),),
-    server=ServerFacts(name="Ollama", neighbour_ports=(11434,)),
+    server=ServerFacts(
+        name="Ollama", neighbour_ports=(11434,), sign=ServerSign(path="/api/version", matches=_tells_version)
+    ),
 )

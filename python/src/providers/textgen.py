@@ -3,8 +3,14 @@
 Source: https://github.com/oobabooga/text-generation-webui/wiki/12-%E2%80%90-OpenAI-API (read 2026-11-21 in a copy).
 """
 
+from src.errors import JsonValue
 from src.inference.endpoints import own_server
-from src.inference.provider import Provider, ServerFacts, SettingField
+from src.inference.provider import Provider, ServerFacts, ServerSign, SettingField
+
+
+def _names_its_model(body: JsonValue) -> bool:
+    return isinstance(body, dict) and {"model_name", "lora_names"} <= body.keys()
+
 
 PROVIDER = Provider(
     id="textgen",
@@ -31,5 +37,9 @@ PROVIDER = Provider(
     embedding_model_key="TEXTGEN_EMBEDDING_MODEL",
     local=True,
     rank=80,
-    server=ServerFacts(name="text-generation-webui", neighbour_ports=(5000,)),
+    server=ServerFacts(
+        name="text-generation-webui",
+        neighbour_ports=(5000,),
+        sign=ServerSign(path="/v1/internal/model/info", matches=_names_its_model),
+    ),
 )
