@@ -1,6 +1,19 @@
 """The routes: one file per noun, each thin over a room."""
 
-from . import chat, credentials, health, knowledge, pages, progress, providers, rag, session, settings, work
+from . import (
+    chat,
+    connections,
+    credentials,
+    health,
+    knowledge,
+    pages,
+    progress,
+    providers,
+    rag,
+    session,
+    settings,
+    work,
+)
 
 # In this order: /api/knowledge-items/search must not be taken for an item's id.
 ROUTERS = (
@@ -9,6 +22,7 @@ ROUTERS = (
     settings.router,
     credentials.router,
     providers.router,
+    connections.router,
     rag.router,
     work.router,
     progress.router,

@@ -80,7 +80,7 @@ def _provider(provider: Provider) -> JsonValue:
         "docs_url": provider.docs_url,
         "capabilities": [*sorted(provider.capabilities)],
         "local": provider.local,
-        "fields": [_field(field) for field in provider.fields],
+        "fields": [field_row(field) for field in provider.fields],
         "chat_model_key": provider.chat_model_key,
         "embedding_model_key": provider.embedding_model_key,
         "rerank_model_key": provider.rerank_model_key,
@@ -89,7 +89,8 @@ def _provider(provider: Provider) -> JsonValue:
     }
 
 
-def _field(field: SettingField) -> JsonValue:
+def field_row(field: SettingField) -> JsonValue:
+    """A setting's declaration, for forms."""
     return {
         "key": field.key,
         "label": field.label,
