@@ -22,6 +22,7 @@ from src.ingest.fetch import FetchPolicy
 from src.ingest.service import IngestService
 from src.search.query import SearchService
 from src.settings import ModelDiscovery, SecretBox, SettingsService
+from src.settings.connections import ConnectionService
 from src.store.database import Database
 from src.store.embedded import EmbeddedPostgres
 from src.store.migrate import migrate
@@ -43,6 +44,7 @@ class Rooms:
     registry: Registry
     settings: SettingsService
     credentials: CredentialService
+    connections: ConnectionService
     embedder: ModelInUse[Embedder]
     discover: ModelDiscovery
     ingest: IngestService
@@ -89,6 +91,7 @@ def _rooms(environment: Environment, database: Database) -> Rooms:
         registry=registry,
         settings=settings,
         credentials=credential_service,
+        connections=ConnectionService(settings),
         embedder=embedder,
         discover=resolve_model,
         ingest=IngestService(
