@@ -16,6 +16,7 @@ pytest_plugins = [
     "tests.fixtures.browser",
     "tests.fixtures.database",
     "tests.fixtures.site",
+    "tests.fixtures.supabase",
     "tests.fixtures.vllm",
 ]
 

@@ -6,8 +6,7 @@ import asyncio
 import os
 import platform
 import shutil
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from src.config import REPOSITORY, Environment
@@ -16,13 +15,13 @@ from src.inference.registry import load_registry
 from src.server.version import version
 from src.settings import SecretBox, SettingsService
 from src.store.database import Database
-from src.store.migrate import applied, available
-from src.store.postgres import PostgresDatabase
+from src.store.place import StorePlace, place_of
+from src.store.supabase import SETUP_STEP
 
 from .gateway_program import GATEWAY
 from .local_vllm.roles import ROLES
 from .server_client import CallFailed, JsonObject, ServerClient
-from .stack import MIGRATIONS, SERVER, Stack
+from .stack import SERVER, Stack
 
 LOW_DISK_GB = 2.0
 _INTERFACE = REPOSITORY / "archon-ui-main" / "dist" / "index.html"
@@ -80,37 +79,28 @@ def _data_folder(environment: Environment) -> Part:
 
 
 async def _database_parts(stack: Stack) -> list[Part]:
-    named = stack.environment.database_url
-    if named is None and not stack.postgres.is_running():
-        detail = f"The embedded Postgres of {stack.postgres.folder} does not run."
-        return [Part("database", "broken", detail=detail, next_step=_DEFAULT_STEP)]
     try:
-        url = named if named is not None else await asyncio.to_thread(stack.postgres.start)
-        async with _open(url, embedded=named is None) as database:
+        place = await asyncio.to_thread(place_of(stack.environment).running)
+        async with place.opened() as database:
             state = await database.state()
             detail = f"{state.kind}, pgvector {state.vector_version or 'missing'}, {state.location}"
-            parts = [Part("database", "ok", f"Postgres {state.server_version}", detail), await _migrations(url)]
+            parts = [Part("database", "ok", f"Postgres {state.server_version}", detail), await _migrations(place)]
             return [*parts, await _secrets(stack.environment, database)]
     except ArchonError as error:
         return [Part("database", "broken", detail=error.message, next_step=error.next_step)]
 
 
-@asynccontextmanager
-async def _open(url: str, *, embedded: bool) -> AsyncIterator[PostgresDatabase]:
-    database = await PostgresDatabase.connect(url, kind="embedded" if embedded else "postgres")
-    try:
-        yield database
-    finally:
-        await database.close()
-
-
-async def _migrations(url: str) -> Part:
-    done = set(await applied(url))
-    files = available(MIGRATIONS)
-    pending = [file.path.name for file in files if file.version not in done]
-    if pending:
-        return Part("schema", "broken", detail=f"pending: {', '.join(pending)}", next_step="Run `archon migrate`.")
-    return Part("schema", "ok", files[-1].version if files else "", f"{len(done)} migrations applied, none pending")
+async def _migrations(place: StorePlace) -> Part:
+    state = await place.schema_state()
+    step = SETUP_STEP if place.kind == "supabase" else "Run `archon migrate`."
+    if state.unknown:
+        detail = f"newer than this program: {', '.join(state.unknown)}"
+        return Part("schema", "broken", detail=detail, next_step="Start the newer version of Archon.")
+    if state.pending:
+        names = ", ".join(file.path.name for file in state.pending)
+        return Part("schema", "broken", detail=f"pending: {names}", next_step=step)
+    files = state.files
+    return Part("schema", "ok", files[-1].version if files else "", f"{len(files)} migrations applied, none pending")
 
 
 async def _secrets(environment: Environment, database: Database) -> Part:

@@ -15,7 +15,7 @@ from src.gateway.config import FILE
 from src.inference.address import parse_address
 from src.inference.registry import load_registry
 from src.settings import SecretBox, SettingsService
-from src.store.postgres import PostgresDatabase
+from src.store.place import place_of
 
 from .local_vllm.roles import CHAT, ROLES
 from .ports import require_free
@@ -115,21 +115,19 @@ class GatewayProgram:
         return same_host and address.port == own.port
 
 
-def settings_in_force(environment: Environment, database_url: str) -> dict[str, str]:
+def settings_in_force(environment: Environment) -> dict[str, str]:
     """The environment with what Settings hold over it: model servers entered there are the gateway's too.
 
     Raises:
         StoreUnavailable, StoreError: the database cannot be read.
         ConfigurationError, SecretUnreadable: the secret key cannot be used.
     """
-    return asyncio.run(_in_force(environment, database_url))
+    return asyncio.run(_in_force(environment))
 
 
-async def _in_force(environment: Environment, database_url: str) -> dict[str, str]:
-    database = await PostgresDatabase.connect(database_url, kind="postgres")
-    try:
+async def _in_force(environment: Environment) -> dict[str, str]:
+    place = await asyncio.to_thread(place_of(environment).started)
+    async with place.opened() as database:
         secrets = SecretBox.of(environment.secret_key, environment.data_dir)
         snapshot = await SettingsService(database, secrets, environment, load_registry()).snapshot()
         return {**environment.values, **snapshot.in_force()}
-    finally:
-        await database.close()

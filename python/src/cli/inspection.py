@@ -7,6 +7,7 @@ import asyncio
 import typer
 
 from src.config import load_environment
+from src.store.place import place_of
 
 from .diagnosis import diagnose, is_broken
 from .gateway_program import GATEWAY
@@ -52,8 +53,9 @@ def doctor(as_json: JsonOption = False) -> None:
 
 
 def _database(stack: Stack) -> dict[str, object]:
-    if stack.environment.database_url:
-        return _row("database", "external", "DATABASE_URL", 0)
+    place = place_of(stack.environment)
+    if place.embedded is None:
+        return _row("database", "external", place.shown, 0)
     runs = stack.postgres.is_running()
     return _row("Postgres", "runs" if runs else "stopped", str(stack.postgres.folder), 0)
 

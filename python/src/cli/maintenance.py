@@ -10,15 +10,12 @@ from typing import Annotated
 import typer
 
 from src.config import Environment, load_environment
-from src.errors import ArchonError, StoreUnavailable
+from src.errors import ArchonError
 from src.inference.registry import load_registry
 from src.settings import KeyFile, Rotation, SecretBox, SettingsService
-from src.store.embedded import EmbeddedPostgres
-from src.store.migrate import migrate as apply_migrations
-from src.store.postgres import PostgresDatabase
+from src.store.place import place_of
 
 from .output import JsonOption, fail, print_json
-from .stack import MIGRATIONS
 
 app = typer.Typer()
 secrets_app = typer.Typer(help="The key that seals API keys and other secrets.", no_args_is_help=True)
@@ -29,7 +26,7 @@ app.add_typer(secrets_app, name="secrets")
 def migrate(as_json: JsonOption = False) -> None:
     """Bring the database's schema up to date."""
     try:
-        done = asyncio.run(apply_migrations(_database_url(load_environment()), MIGRATIONS))
+        done = asyncio.run(place_of(load_environment()).running().bring_up_to_date())
     except ArchonError as error:
         raise fail(error, as_json=as_json) from None
     names = [migration.path.name for migration in done]
@@ -83,18 +80,7 @@ async def _rotate(environment: Environment, new: SecretBox) -> Rotation:
 
 @asynccontextmanager
 async def _settings(environment: Environment) -> AsyncIterator[SettingsService]:
-    database = await PostgresDatabase.connect(await asyncio.to_thread(_database_url, environment))
-    try:
+    place = await asyncio.to_thread(place_of(environment).running)
+    async with place.opened() as database:
         box = SecretBox.of(environment.secret_key, environment.data_dir)
         yield SettingsService(database, box, environment, load_registry())
-    finally:
-        await database.close()
-
-
-def _database_url(environment: Environment) -> str:
-    if environment.database_url:
-        return environment.database_url
-    cluster = EmbeddedPostgres(environment.data_dir / "postgres")
-    if not cluster.is_running():
-        raise StoreUnavailable("The embedded Postgres does not run.", next_step="Run `make up`, then this again.")
-    return cluster.start()

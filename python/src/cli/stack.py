@@ -16,7 +16,7 @@ from src.config.access import is_loopback
 from src.config.places import is_open_to_others
 from src.errors import ArchonError, redact_url
 from src.store.embedded import EmbeddedPostgres
-from src.store.migrate import migrate
+from src.store.place import place_of
 
 from .gateway_program import GATEWAY, GatewayProgram, settings_in_force
 from .local_vllm.installation import LocalVllmInstallation, unsupported_reason
@@ -26,7 +26,6 @@ from .ports import require_free
 from .processes import Processes, Program, fingerprint_of
 from .steps import StepFailed, Steps
 
-MIGRATIONS = REPOSITORY / "migration"
 SERVER = "server"
 SERVER_WITHIN_S = 60.0
 SERVER_STOP_WITHIN_S = 20.0
@@ -50,7 +49,7 @@ class Stack:
 
     @property
     def postgres(self) -> EmbeddedPostgres:
-        """The embedded cluster; not used where DATABASE_URL is set."""
+        """The embedded cluster; not used where DATABASE_URL or SUPABASE_URL is set."""
         return EmbeddedPostgres(self.environment.data_dir / "postgres")
 
     @property
@@ -81,10 +80,11 @@ class Stack:
         """
         with self.steps.step("Postgres", announce="starting") as step, as_step_failure():
             self._require_open_folder()
-            url = self.environment.database_url or self.postgres.start()
-            step.note = redact_url(url) if self.environment.database_url else f"data in {self.postgres.folder}"
+            place = place_of(self.environment)
+            started = place.started()
+            step.note = place.shown
         with self.steps.step("Database schema") as step, as_step_failure():
-            applied = asyncio.run(migrate(url, MIGRATIONS))
+            applied = asyncio.run(started.bring_up_to_date())
             step.note = f"{len(applied)} migrations applied" if applied else "up to date"
 
     def start_server(self) -> bool:
@@ -117,7 +117,7 @@ class Stack:
         values = {**self.environment.values}
         if self.environment.gateway:
             with as_step_failure():
-                values = settings_in_force(self.environment, self.environment.database_url or self.postgres.start())
+                values = settings_in_force(self.environment)
         values = {**self._local_addresses(), **{name: value for name, value in values.items() if value.strip()}}
         reason = self.gateway.why_not(values)
         if reason is not None:
@@ -213,7 +213,7 @@ class Stack:
 
     def _require_open_folder(self) -> None:
         folder = self.environment.data_dir
-        if self.environment.database_url or os.geteuid() or is_open_to_others(folder):
+        if place_of(self.environment).embedded is None or os.geteuid() or is_open_to_others(folder):
             return
         raise StepFailed(
             f"Postgres never runs as root, and other users cannot enter {folder}.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ import structlog
 
 from src.agents.answer import AnswerService
 from src.agents.conversations import ConversationService
-from src.config import REPOSITORY, Environment
+from src.config import Environment
 from src.inference.chat import build_chat_model
 from src.inference.discovery import resolve_model
 from src.inference.embed import build_embedder
@@ -24,9 +23,7 @@ from src.search.query import SearchService
 from src.settings import ModelDiscovery, SecretBox, SettingsService
 from src.settings.connections import ConnectionService
 from src.store.database import Database
-from src.store.embedded import EmbeddedPostgres
-from src.store.migrate import migrate
-from src.store.postgres import PostgresDatabase
+from src.store.place import open_store
 
 from .limits import MAX_FILE_BYTES
 from .models import ChosenReranker, ModelInUse
@@ -59,9 +56,11 @@ async def open_rooms(environment: Environment) -> AsyncIterator[Rooms]:
 
     Raises:
         StoreUnavailable, MigrationNeeded, StoreError: the database cannot be used.
-        ConfigurationError: the secret key or a provider file cannot be used.
+        ConfigurationError: the database's address, the secret key or a provider file cannot be used.
     """
-    async with _database(environment) as database:
+    async with open_store(environment) as (database, applied):
+        if applied:
+            _log.info("migrated", files=[migration.path.name for migration in applied])
         rooms = _rooms(environment, database)
         # The public seam of v1's code: one object of the process, which works on this server's database.
         credential_service.attach(rooms.settings)
@@ -104,23 +103,3 @@ def _rooms(environment: Environment, database: Database) -> Rooms:
         answers=AnswerService(database, search, chat_model, embedder),
         conversations=ConversationService(database),
     )
-
-
-@asynccontextmanager
-async def _database(environment: Environment) -> AsyncIterator[Database]:
-    embedded = None if environment.database_url else EmbeddedPostgres(environment.data_dir / "postgres")
-    starts_it = embedded is not None and not embedded.is_running()
-    try:
-        url = await asyncio.to_thread(embedded.start) if embedded else str(environment.database_url)
-        applied = await migrate(url, REPOSITORY / "migration")
-        if applied:
-            _log.info("migrated", files=[migration.path.name for migration in applied])
-        database = await PostgresDatabase.connect(url, kind="embedded" if embedded else "postgres")
-        try:
-            yield database
-        finally:
-            await database.close()
-    finally:
-        # Whoever started it stops it: `archon up` starts it before the server and keeps it.
-        if embedded is not None and starts_it:
-            await asyncio.to_thread(embedded.stop)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import psycopg
+from psycopg.rows import class_row
 
 from src.errors import ErrorContext, MigrationNeeded, StoreError, StoreUnavailable, redact_url
 
@@ -44,11 +47,62 @@ def available(folder: Path) -> list[Migration]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A row of `archon_migrations`. Archon v1's rows have a version with dots."""
+
+    version: str
+    name: str
+    applied_at: datetime
+    checksum: str | None
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether a file of `migration/` made it."""
+        return re.fullmatch(r"\d{4}", self.version) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaState:
+    """The files of this program, and what a database has."""
+
+    files: tuple[Migration, ...]
+    applied: tuple[Applied, ...]
+
+    @property
+    def pending(self) -> tuple[Migration, ...]:
+        """Files that the database has not seen, in their order."""
+        done = {row.version for row in self.applied}
+        return tuple(file for file in self.files if file.version not in done)
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Versions of ours that this program has no file for: a newer one made them."""
+        known = {file.version for file in self.files}
+        return tuple(sorted(row.version for row in self.applied if row.is_ours and row.version not in known))
+
+
+def require_known(state: SchemaState) -> None:
+    """Pass when no newer program migrated this database. Raises MigrationNeeded."""
+    if state.unknown:
+        raise MigrationNeeded(
+            f"The database has migrations that this version does not know: {', '.join(state.unknown)}.",
+            next_step="Start the newer version of Archon that made them.",
+        )
+
+
 async def applied(url: str) -> list[str]:
-    """Versions that the database at `url` has. Raises StoreUnavailable."""
+    """Versions of ours that the database at `url` has. Raises StoreUnavailable."""
     connection = await _connect(url)
     async with connection:
-        return await _applied(connection)
+        return [row.version for row in await _applied(connection) if row.is_ours]
+
+
+async def schema_state_at(url: str, folder: Path) -> SchemaState:
+    """What the database at `url` has and lacks of `folder`. Raises StoreUnavailable."""
+    connection = await _connect(url)
+    async with connection:
+        return SchemaState(tuple(available(folder)), tuple(await _applied(connection)))
 
 
 async def migrate(url: str, folder: Path) -> list[Migration]:
@@ -64,18 +118,13 @@ async def migrate(url: str, folder: Path) -> list[Migration]:
     async with connection:
         await connection.execute("select pg_advisory_lock(%s)", (_LOCK,))
         await _require_vector(connection)
-        done = await _applied(connection)
-        known = {migration.version for migration in migrations}
-        foreign = sorted(version for version in done if version not in known)
-        if foreign:
-            raise MigrationNeeded(
-                f"The database has migrations that this version does not know: {', '.join(foreign)}.",
-                next_step="Start the newer version of Archon that made them.",
-            )
-        pending = [migration for migration in migrations if migration.version not in done]
-        for migration in pending:
+        state = SchemaState(tuple(migrations), tuple(await _applied(connection)))
+        require_known(state)
+        for migration in state.pending:
             await _apply(connection, migration)
-        return pending
+        if state.pending:
+            await _close_to_others(connection)
+        return list(state.pending)
 
 
 async def _connect(url: str) -> psycopg.AsyncConnection[tuple[object, ...]]:
@@ -87,15 +136,17 @@ async def _connect(url: str) -> psycopg.AsyncConnection[tuple[object, ...]]:
         ) from error
 
 
-async def _applied(connection: psycopg.AsyncConnection[tuple[object, ...]]) -> list[str]:
+async def _applied(connection: psycopg.AsyncConnection[tuple[object, ...]]) -> list[Applied]:
     cursor = await connection.execute("select to_regclass('archon_migrations') is not null")
     row = await cursor.fetchone()
     if not row or not row[0]:
         return []
-    cursor = await connection.execute(
-        "select version from archon_migrations where version ~ '^[0-9]{4}$' order by version"
+    rows = connection.cursor(row_factory=class_row(Applied))
+    await rows.execute(
+        "select version, migration_name as name, applied_at, checksum from archon_migrations"
+        " order by applied_at, version, migration_name"
     )
-    return [str(version) for (version,) in await cursor.fetchall()]
+    return await rows.fetchall()
 
 
 async def _apply(connection: psycopg.AsyncConnection[tuple[object, ...]], migration: Migration) -> None:
@@ -111,6 +162,13 @@ async def _apply(connection: psycopg.AsyncConnection[tuple[object, ...]], migrat
             f"Migration {migration.path.name} failed: {error.diag.message_primary or error}",
             next_step="Nothing of it was kept. Correct the cause and run `archon migrate` again.",
         ) from error
+
+
+async def _close_to_others(connection: psycopg.AsyncConnection[tuple[object, ...]]) -> None:
+    cursor = await connection.execute("select to_regproc('archon_close_to_others') is not null")
+    row = await cursor.fetchone()
+    if row and row[0]:
+        await connection.execute("select archon_close_to_others()")
 
 
 async def _require_vector(connection: psycopg.AsyncConnection[tuple[object, ...]]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from array import array
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -16,20 +15,11 @@ from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from src.errors import (
-    Conflict,
-    DiskFull,
-    ErrorContext,
-    InvalidInput,
-    MigrationNeeded,
-    NotFound,
-    StoreError,
-    StoreUnavailable,
-    redact_url,
-)
+from src.errors import ErrorContext, StoreUnavailable, redact_url
 
 from . import vectors
 from .database import Json, Row, SqlValue, StoreState
+from .failures import ours
 
 MIN_VECTOR_VERSION = (0, 8)
 """pgvector 0.8 brought iterative index scans, which filtered search needs to keep its recall."""
@@ -140,28 +130,5 @@ def _typed(operation: str, url: str) -> Iterator[None]:
         yield
     except PoolTimeout as error:
         raise StoreUnavailable("The database did not answer within 10 seconds.", context=context) from error
-    except psycopg.errors.DiskFull as error:
-        raise DiskFull("The disk of the database is full.", context=context) from error
-    except (psycopg.errors.UndefinedFunction, psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
-        raise MigrationNeeded(
-            f"The database lacks what '{operation}' needs: {_text(error)}", context=context
-        ) from error
-    except psycopg.errors.NoDataFound as error:
-        raise NotFound(_text(error), context=context) from error
-    except (
-        psycopg.errors.UniqueViolation,
-        psycopg.errors.ForeignKeyViolation,
-        psycopg.errors.LockNotAvailable,
-    ) as error:
-        raise Conflict(_text(error), context=context) from error
-    except (psycopg.errors.DataError, psycopg.errors.CheckViolation, psycopg.errors.NotNullViolation) as error:
-        raise InvalidInput(f"The database refused a value: {_text(error)}", context=context) from error
-    except psycopg.OperationalError as error:
-        raise StoreUnavailable(f"The database cannot be reached: {_text(error)}", context=context) from error
     except psycopg.Error as error:
-        raise StoreError(f"The database refused '{operation}': {_text(error)}", context=context) from error
-
-
-def _text(error: psycopg.Error) -> str:
-    text = error.diag.message_primary or str(error) or type(error).__name__
-    return re.sub(r"password=\S+", "password=[secret]", text.strip().splitlines()[0])
+        raise ours(error, context) from error

@@ -2,6 +2,7 @@
 
 import asyncio
 from array import array
+from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
@@ -9,6 +10,14 @@ import pytest
 from src.errors import Conflict, InvalidInput, MigrationNeeded, NotFound, StoreUnavailable
 from src.store.database import Json
 from src.store.postgres import PostgresDatabase
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[PostgresDatabase]:
+    """This adapter alone."""
+    connected = await PostgresDatabase.connect(database_url)
+    yield connected
+    await connected.close()
 
 
 async def define(url: str, body: str) -> None:
