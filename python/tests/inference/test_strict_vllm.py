@@ -12,8 +12,7 @@ from src.inference.discovery import forget_discoveries
 from src.inference.models import ChatMessage, ChatOptions, Outcome, StreamEnd
 from src.inference.registry import load_registry
 from tests.fakes.chosen import chosen
-
-from .conftest import STRICT_KEY
+from tests.fixtures.vllm import STRICT_KEY
 
 pytestmark = [pytest.mark.real_vllm, pytest.mark.slow, pytest.mark.timeout(400)]
 
