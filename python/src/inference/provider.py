@@ -97,7 +97,8 @@ class ServerFacts:
     `version_path` answers JSON in which `version` reads the version; `tokenize_path` counts tokens of
     `{model, prompt | messages}`; `routes_by_get` says that GET on a POST route is 405 where the route exists and
     404 where it does not; `neighbour_ports` are where the same kind of server is usually found. `sign` tells the
-    kind apart where no version does.
+    kind apart where no version does. `continuation` are the parameters with which the server goes on with the last
+    message instead of answering it; None where it cannot.
     """
 
     name: str
@@ -107,6 +108,7 @@ class ServerFacts:
     routes_by_get: bool = False
     neighbour_ports: tuple[int, ...] = ()
     sign: ServerSign | None = None
+    continuation: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
