@@ -224,6 +224,14 @@ class DocumentUnreadable(IngestError):
     default_next_step = "Open the file in its own program, save it anew and upload that."
 
 
+class NeedsBrowser(DocumentUnreadable):
+    code = "needs_browser"
+    meaning = "The page shows its text only with JavaScript, and no browser could be used to run it."
+    default_next_step = (
+        "Install Chromium beside Archon, look for a plain version (llms.txt, a sitemap, a PDF), or save the page and upload it."
+    )
+
+
 class DocumentTooLarge(IngestError):
     code = "document_too_large"
     meaning = "The page or file is larger than the limit."

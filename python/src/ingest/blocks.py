@@ -10,18 +10,22 @@ from typing import Literal
 _FENCE = re.compile(r"^(\s*)(`{3,}|~{3,})(.*)$")
 _HEADING = re.compile(r"^(#{1,6})[ \t]+(.+?)[ \t]*#*$")
 _LINK = re.compile(
-    r"!?\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\((?:<[^>]*>|(?:[^()\s]|\([^()]*\))*)(?:\s+\"(?:[^\"\\]|\\.)*\")?\)"
+    r"!?\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\((<[^>]*>|(?:[^()\s]|\([^()]*\))*)(?:\s+\"(?:[^\"\\]|\\.)*\")?\)"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A run of lines of one kind. `level` is a heading's; `info` is the opening line of code (its fence)."""
+    """A run of lines of one kind. `level` is a heading's; `info` is the opening line of code (its fence).
+
+    `links` are (text, address) of what the text links to; in `text` only their words are left.
+    """
 
     kind: Literal["heading", "code", "table", "text"]
     text: str
     level: int = 0
     info: str = ""
+    links: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,12 @@ class Section:
 def without_targets(text: str) -> str:
     """Links and images as their words alone: an address says little to an embedding and costs many tokens."""
     return _LINK.sub(lambda match: match.group(1), text)
+
+
+def links_in(text: str) -> tuple[tuple[str, str], ...]:
+    """(text, address) of every link, pictures left out."""
+    found = (match for match in _LINK.finditer(text) if not match.group(0).startswith("!"))
+    return tuple((without_targets(match.group(1)).strip(), match.group(2).strip("<>")) for match in found)
 
 
 def blocks_of(markdown: str) -> Iterator[Block]:
@@ -73,12 +83,16 @@ def _block(lines: list[str], place: int) -> tuple[Block, int]:
         return _code(lines, place, fence)
     heading = _HEADING.match(lines[place])
     if heading:
-        return Block("heading", without_targets(lines[place].strip()), level=len(heading.group(1))), place + 1
+        return _linked("heading", lines[place].strip(), level=len(heading.group(1))), place + 1
     if lines[place].lstrip().startswith("|"):
         end = _while(lines, place, lambda line: line.lstrip().startswith("|"))
-        return Block("table", without_targets("\n".join(lines[place:end]))), end
+        return _linked("table", "\n".join(lines[place:end])), end
     end = _while(lines, place, _is_text)
-    return Block("text", without_targets("\n".join(lines[place:end])).rstrip()), end
+    return _linked("text", "\n".join(lines[place:end]).rstrip()), end
+
+
+def _linked(kind: Literal["heading", "table", "text"], text: str, level: int = 0) -> Block:
+    return Block(kind, without_targets(text), level=level, links=links_in(text))
 
 
 def _is_text(line: str) -> bool:

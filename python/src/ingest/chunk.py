@@ -7,15 +7,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from .blocks import Block, Section, sections_of
-from .document import Budget, Chunk
+from .document import Budget, Chunk, Link
 from .tokens import estimate
 
-VERSION = 1
+VERSION = 2
 """Part of every content hash: pages are cut anew when the way of cutting changes."""
 
 TARGET_TOKENS = 400
 """Longer chunks answer worse and fill a small model's context, however much the embedding model would take."""
 
+MAX_LINKS = 40
+"""Links kept of one passage."""
 _SMALL = 0.3
 """A chunk below this share of the room is put together with its neighbour."""
 _OVERLAP = 0.12
@@ -32,6 +34,7 @@ class _Piece:
     cost: int
     path: tuple[str, ...]
     above: tuple[str, ...]
+    links: tuple[tuple[str, str], ...] = ()
 
 
 def chunks_of(markdown: str, budget: Budget, *, title: str = "", page_number: int | None = None) -> list[Chunk]:
@@ -44,7 +47,8 @@ def chunks_of(markdown: str, budget: Budget, *, title: str = "", page_number: in
 def _chunk(piece: _Piece, room: int, title: str, page_number: int | None) -> Chunk:
     context = _context(piece, room, title)
     cost = piece.cost + (estimate(context) if context else 0)
-    return Chunk(piece.text, piece.path, context, cost, page_number)
+    links = tuple(Link(address, text) for text, address in dict.fromkeys(piece.links))[:MAX_LINKS]
+    return Chunk(piece.text, piece.path, context, cost, page_number, links)
 
 
 def _context(piece: _Piece, room: int, title: str) -> str:
@@ -65,25 +69,27 @@ def _pieces(sections: Iterable[Section], room: int) -> Iterator[_Piece]:
         # Room is left for the headings that go before the passage.
         space = room - min(int(room * _CONTEXT), sum(estimate(heading) + 1 for heading in section.path))
         above = section.path[:-1]
-        for text, cost in _packed(section.blocks, space):
-            yield _Piece(text, cost, section.path, above)
+        for text, cost, links in _packed(section.blocks, space):
+            yield _Piece(text, cost, section.path, above, links)
             above = section.path
 
 
-def _packed(blocks: Iterable[Block], space: int) -> Iterator[tuple[str, int]]:
-    """Blocks of a section joined as long as they fit."""
+def _packed(blocks: Iterable[Block], space: int) -> Iterator[tuple[str, int, tuple[tuple[str, str], ...]]]:
+    """Blocks of a section joined as long as they fit: text, cost and links of each piece."""
     gathered: list[str] = []
+    links: list[tuple[str, str]] = []
     total = 0
     for block in blocks:
         for text in _parts(block, space):
             cost = estimate(text)
             if gathered and total + cost > space:
-                yield "\n\n".join(gathered), total
-                gathered, total = [], 0
+                yield "\n\n".join(gathered), total, tuple(links)
+                gathered, links, total = [], [], 0
             gathered.append(text)
+            links += [link for link in block.links if link[0] in text]
             total += cost
     if gathered:
-        yield "\n\n".join(gathered), total
+        yield "\n\n".join(gathered), total, tuple(links)
 
 
 def _parts(block: Block, space: int) -> list[str]:
@@ -205,7 +211,8 @@ def _merged(pieces: Iterable[_Piece], room: int) -> Iterator[_Piece]:
             held = piece
         elif _belong(held, piece, room):
             text = f"{held.text}\n\n{piece.text}"
-            held = _Piece(text, held.cost + piece.cost, _common(held.path, piece.path), held.above)
+            cost, links = held.cost + piece.cost, held.links + piece.links
+            held = _Piece(text, cost, _common(held.path, piece.path), held.above, links)
         else:
             yield held
             held = piece

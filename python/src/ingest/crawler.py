@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
-from src.errors import ArchonError, DocumentUnreadable, ErrorContext, IngestError, JsonValue, PageMissing
+from src.errors import ArchonError, ErrorContext, IngestError, PageMissing
 from src.store import jobs, pages
 
+from . import storing
 from .addresses import canonical_url
-from .document import Document, Link
-from .extract import kind_of
-from .fetch import Fetched, Fetcher
+from .crawl_kind import leads_on
+from .document import Link
+from .fetch import Fetcher
 from .frontier import Entry, Frontier, Scope, scope_of, site_scope
-from .intake import Body, Intake
+from .intake import Intake
+from .patterns import Patterns
 from .progress import tally_of
 from .requests import CrawlRequest
 from .robots import Robots
 from .run import Run, ends_page_only, first_of
 from .sitemap import is_sitemap, read_sitemap
+from .traps import Traps
+from .visit import Arrival, Reading, Visitor
 
 _QUEUE = 32
+_MOST_KEPT_LINKS = 2000
+"""Links of a page that are kept for the day when its site says that it is unchanged."""
 _T = TypeVar("_T")
 
 
@@ -34,17 +41,21 @@ class Crawler:
     request: CrawlRequest
     intake: Intake
     fetcher: Fetcher
+    visitor: Visitor = field(init=False)
     _frontier: Frontier = field(init=False)
     _robots: Robots = field(init=False)
     _scope: Scope = field(init=False)
+    _patterns: Patterns = field(init=False)
+    _traps: Traps = field(default_factory=Traps)
     _follows: bool = field(init=False)
-    _read: asyncio.Queue[tuple[Entry, Body, Document]] = field(default_factory=lambda: asyncio.Queue(_QUEUE))
+    _read: asyncio.Queue[Reading] = field(default_factory=lambda: asyncio.Queue(_QUEUE))
 
     def __post_init__(self) -> None:
+        self.visitor = Visitor(self.run, self.intake, self.fetcher)
         self._frontier = Frontier(self.run.database, self.run.job.id, self.request.max_pages)
         self._robots = Robots(self.fetcher)
-        kind = self.run.board.now.crawl_type
-        self._follows = kind == "normal"
+        self._patterns = self.request.patterns
+        self._follows = self.run.board.now.crawl_type == "normal"
         start = self.run.board.now.scope_url or self.request.url
         self._scope = scope_of(start) if self._follows else site_scope(start)
 
@@ -60,17 +71,25 @@ class Crawler:
             chunks_total=tally.chunks_stored,
             chunks_embedded=tally.chunks_stored,
         )
-        if not rows:
-            await self._seed()
-        await self._round()
-        if self.run.job.kind == "refresh":
-            await self._add_stored_pages()
+        try:
+            if not rows:
+                await self._seed()
             await self._round()
+            if self.run.job.kind == "refresh":
+                await self._add_stored_pages()
+                await self._round()
+        finally:
+            await self.visitor.close()
+        self._say_what_was_left_out()
+
+    def _say_what_was_left_out(self) -> None:
         if self._frontier.left_out:
             self.run.board.note(
                 f"The limit of {self.request.max_pages} pages was reached; at least {self._frontier.left_out} more"
                 " addresses were found."
             )
+        for reason, count in self._traps.caught.items():
+            self.run.board.note(f"{count} addresses were left out: {reason}.")
 
     async def _seed(self) -> None:
         """The first addresses. Raises FetchFailed and its kin when a sitemap cannot be read."""
@@ -112,22 +131,23 @@ class Crawler:
     async def _fetch_pages(self) -> None:
         while (entry := await self._frontier.take()) is not None:
             try:
-                found = await self._alone(entry, self._explore(entry))
+                found = await self._alone(entry, partial(self._explore, entry))
             finally:
                 await self._frontier.explored()
             if found is not None:
-                await self._read.put((entry, *found))
+                await self._read.put(found)
 
     async def _write_pages(self) -> None:
         while True:
-            entry, body, document = await self._read.get()
-            await self._alone(entry, self._store(body, document))
+            reading = await self._read.get()
+            work = partial(storing.store, self.run, self.intake, reading.body, reading.documents)
+            await self._alone(reading.entry, work)
             self._read.task_done()
 
-    async def _alone(self, entry: Entry, work: Coroutine[object, object, _T]) -> _T | None:
+    async def _alone(self, entry: Entry, work: Callable[[], Awaitable[_T]]) -> _T | None:
         """A page's own failure is noted and the others go on; any other one is raised."""
         try:
-            return await work
+            return await work()
         except PageMissing as error:
             await self._missing(entry, error)
         except ArchonError as error:
@@ -136,8 +156,8 @@ class Crawler:
             await self.run.fail_page(entry.address.key, entry.address.url, error)
         return None
 
-    async def _explore(self, entry: Entry) -> tuple[Body, Document] | None:
-        """Fetch and read one address and keep its links; None where it turns out to be no page of its own."""
+    async def _explore(self, entry: Entry) -> Reading | None:
+        """Fetch and read one address and keep its links; None where there is nothing to be stored."""
         url, is_start = entry.address.url, entry.position == 0
         if is_start and not await self._robots.allows(url):
             raise IngestError(
@@ -146,23 +166,35 @@ class Crawler:
                 context=ErrorContext(operation="fetch", url=url),
             )
         self.run.board.set(current_url=url, message=f"Reading {url}")
-        fetched = await self.fetcher.fetch(url)
+        arrival = await self.visitor.fetch(entry)
         if is_start and self._follows:
-            self._scope = scope_of(fetched.url)
-            self.run.board.set(scope_url=fetched.url)
-        if await self._is_aside(entry, fetched):
+            self._scope = scope_of(arrival.fetched.url)
+            self.run.board.set(scope_url=arrival.fetched.url)
+        if arrival.known is not None:
+            self.run.board.set(tally=self.run.board.now.tally.counted("unchanged"))
+            await self._add_links(entry, arrival.fetched.url, [Link(link, "") for link in arrival.known.links])
             return None
-        body = self._body(entry, fetched)
-        document = await self.intake.read(body)
-        if is_start and not is_sitemap(self.request.url):
-            self.run.board.set(title=document.title)
-        await self._add_links(entry, fetched, document)
-        now = self.run.board.now
-        self.run.board.set(total_pages=self._frontier.size, chunks_total=now.chunks_total + len(document.chunks))
-        return body, document
+        if await self._is_aside(arrival):
+            return None
+        return await self._read_page(arrival)
 
-    async def _is_aside(self, entry: Entry, fetched: Fetched) -> bool:
+    async def _read_page(self, arrival: Arrival) -> Reading:
+        reading = await self.visitor.read(arrival)
+        first = reading.documents[0]
+        if arrival.entry.position == 0 and not is_sitemap(self.request.url):
+            self.run.board.set(title=first.whole_title or first.title)
+        await self._add_links(arrival.entry, arrival.fetched.url, reading.links)
+        chunks = sum(len(document.chunks) for document in reading.documents)
+        now = self.run.board.now
+        self.run.board.set(
+            total_pages=max(self._frontier.size, now.total_pages), chunks_total=now.chunks_total + chunks
+        )
+        links = [link.url for link in reading.links if self._scope.contains(link.url)]
+        return reading.with_links(tuple(links[:_MOST_KEPT_LINKS]))
+
+    async def _is_aside(self, arrival: Arrival) -> bool:
         """True, and noted, for what a link led to that is no new page of this site's part."""
+        entry, fetched = arrival.entry, arrival.fetched
         key = canonical_url(fetched.url)
         if entry.position == 0:
             if key != entry.address.key:
@@ -174,33 +206,20 @@ class Crawler:
         elif key != entry.address.key and not self._frontier.claim(key):
             reason = f"It is the same page as {fetched.url}."
         else:
-            reason = _unreadable(fetched)
+            reason = arrival.unreadable()
         if reason is not None:
-            await self._settle(entry, "skipped", {"error": reason, "code": "skipped", "next_step": ""})
+            await storing.settle_aside(self.run, entry.address.key, reason)
         return reason is not None
 
-    def _body(self, entry: Entry, fetched: Fetched) -> Body:
-        return Body(
-            place=self.run.place(entry.address.key),
-            url=fetched.url,
-            url_key=canonical_url(fetched.url),
-            content_type=fetched.content_type,
-            charset=fetched.charset,
-            content=fetched.body,
-            label=entry.address.label,
-            position=entry.position,
-            validators=fetched.validators,
-        )
-
-    async def _add_links(self, entry: Entry, fetched: Fetched, document: Document) -> None:
+    async def _add_links(self, entry: Entry, url: str, links: Iterable[Link]) -> None:
         is_start = entry.position == 0
-        is_list = is_start and self.run.board.now.crawl_type == "llms-txt"
+        is_list = is_start and leads_on(self.run.board.now.crawl_type)
         if entry.depth >= self.request.max_depth or not (self._follows or is_list):
             return
         # What a list of links leads to is followed no further.
-        await self._add(document.links, depth=self.request.max_depth if is_list else entry.depth + 1)
+        await self._add(links, depth=self.request.max_depth if is_list else entry.depth + 1)
         if is_start and self._follows:
-            await self._add_sitemaps_of(fetched.url)
+            await self._add_sitemaps_of(url)
 
     async def _add_sitemaps_of(self, url: str) -> None:
         """Pages that the site lists itself; a site without a sitemap is no failure."""
@@ -214,18 +233,15 @@ class Crawler:
                     self.run.board.note(f"The sitemap {sitemap} was left out: {error.message}")
 
     async def _add(self, links: Iterable[Link], *, depth: int) -> None:
-        """Queue the links that are in scope and that robots.txt allows."""
-        wanted = [link for link in links if self._scope.contains(link.url) and not self._frontier.knows(link.url)]
+        """Queue the links that are in scope, wanted, no traps, and that robots.txt allows."""
+        wanted = [link for link in links if self._wants(link.url)]
         allowed = [link for link in wanted if await self._robots.allows(link.url)]
         await self._frontier.add(allowed, depth=depth)
 
-    async def _store(self, body: Body, document: Document) -> None:
-        written = await self.intake.write(body, document)
-        if written.unchanged:
-            self.run.board.embedded(len(document.chunks))
-        tally = self.run.board.now.tally
-        tally = tally.counted("unchanged") if written.unchanged else tally.stored(written.chunks, written.words)
-        self.run.board.set(tally=tally)
+    def _wants(self, url: str) -> bool:
+        if not self._scope.contains(url) or self._frontier.knows(url) or not self._patterns.allow(url):
+            return False
+        return self._traps.reason(url) is None
 
     async def _missing(self, entry: Entry, error: PageMissing) -> None:
         """A page that the site does not have: taken away where it was stored, else a failure."""
@@ -234,18 +250,3 @@ class Crawler:
         tally = self.run.board.now.tally
         tally = tally.counted("removed") if removed else tally.failed(entry.address.url, error)
         self.run.board.set(tally=tally)
-
-    async def _settle(self, entry: Entry, state: str, reason: dict[str, JsonValue]) -> None:
-        await jobs.settle_address(
-            self.run.database, self.run.job.id, self.run.worker, entry.address.key, state=state, error=reason
-        )
-        self.run.board.set(tally=self.run.board.now.tally.counted(state))
-
-
-def _unreadable(fetched: Fetched) -> str | None:
-    """Why a link's target is no page, None where it is one."""
-    try:
-        kind_of(fetched.content_type, fetched.url)
-    except DocumentUnreadable as error:
-        return error.message
-    return None

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-Kind: TypeAlias = Literal["html", "markdown", "text", "pdf"]
+Kind: TypeAlias = Literal["html", "markdown", "text", "pdf", "docx", "pptx", "xlsx", "epub", "code", "zip"]
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\ufeff\ufffe\uffff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -21,6 +21,15 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class CodeRules:
+    """Which blocks of code are examples. `least_chars` None: by the language and by the words around a block."""
+
+    wanted: bool = True
+    least_chars: int | None = None
+    most_chars: int = 5000
+
+
+@dataclass(frozen=True, slots=True)
 class ReadRequest:
     """A body to be read. `label` is the text of the link that led to it, or the file's name."""
 
@@ -29,6 +38,7 @@ class ReadRequest:
     charset: str | None
     label: str
     budget: Budget
+    rules: CodeRules = CodeRules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +58,7 @@ class Chunk:
     context: str
     estimated_tokens: int
     page_number: int | None
+    links: tuple[Link, ...] = ()
 
     @property
     def embedded_text(self) -> str:
@@ -56,8 +67,29 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Example:
+    """A block of code worth finding by itself, character for character, with what is said around it.
+
+    `embedded_text` is what its vector is made of; `estimated_tokens` is of that, before the budget's ratio.
+    """
+
+    code: str
+    language: str | None
+    name: str
+    before: str
+    after: str
+    heading_path: tuple[str, ...]
+    embedded_text: str
+    estimated_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
-    """What was read from one page or file. `content_hash` also covers how it was cut."""
+    """What was read from one page or file. `content_hash` also covers how it was cut.
+
+    A body that holds several (a book, llms-full.txt) gives one for each `part`, which is the fragment of its
+    address; `whole_title` is then the title of all. `is_thin`: hardly any text, and scripts that may bring more.
+    """
 
     title: str
     language: str | None
@@ -66,6 +98,10 @@ class Document:
     content_hash: str
     links: tuple[Link, ...]
     chunks: tuple[Chunk, ...]
+    examples: tuple[Example, ...] = ()
+    part: str = ""
+    whole_title: str = ""
+    is_thin: bool = False
 
 
 def clean(text: str) -> str:

@@ -1,118 +1,148 @@
-"""From a body to a document: read by its kind, cut into chunks."""
+"""From a body to its documents: read by its kind, cut into chunks, looked through for code examples."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from src.errors import DocumentTooLarge, DocumentUnreadable
 
 from . import chunk
-from .document import Budget, Chunk, Document, Kind, Link, ReadRequest
+from .book_file import read_book
+from .document import Chunk, Document, Link, ReadRequest
+from .examples import examples_of
 from .html_page import read_html
+from .kinds import kind_of, language_of
+from .markup import fenced
 from .pdf_file import read_pdf
+from .sections import is_full, slug, split
+from .sheet_file import read_workbook
+from .slides_file import read_slides
 from .text_file import decode, read_markdown
+from .word_file import read_word
 
-_KINDS_BY_TYPE: dict[str, Kind] = {
-    "text/html": "html",
-    "application/xhtml+xml": "html",
-    "text/markdown": "markdown",
-    "text/x-markdown": "markdown",
-    "application/pdf": "pdf",
-    "application/x-pdf": "pdf",
-    "text/plain": "text",
-    "text/x-rst": "text",
-}
-_KINDS_BY_ENDING: dict[str, Kind] = {
-    ".html": "html",
-    ".htm": "html",
-    ".xhtml": "html",
-    ".md": "markdown",
-    ".mdx": "markdown",
-    ".markdown": "markdown",
-    ".pdf": "pdf",
-    ".txt": "text",
-    ".text": "text",
-    ".rst": "text",
-}
+__all__ = ["kind_of", "read", "reading"]
+
 MAX_CHARS = 5_000_000
 """Text of one document; some ten thick books."""
-READABLE = ", ".join(("HTML", "Markdown", "text", "PDF"))
+MAX_WHOLE_CHARS = 20_000_000
+"""Text of one body with several documents in it."""
 
 
-def kind_of(content_type: str, name: str) -> Kind:
-    """What a body is, from its type, else from the ending of its name.
-
-    Raises:
-        DocumentUnreadable: nothing that Archon reads.
-    """
-    ending = PurePosixPath(urlsplit(name).path.lower()).suffix
-    by_ending = _KINDS_BY_ENDING.get(ending)
-    by_type = _KINDS_BY_TYPE.get(content_type)
-    if by_type == "text" and by_ending in ("markdown", "text"):
-        return by_ending  # servers send Markdown as text/plain
-    if by_type:
-        return by_type
-    if by_ending and content_type in ("", "application/octet-stream", "binary/octet-stream"):
-        return by_ending
-    if content_type.startswith("text/") and ending != ".xml":
-        return "text"
-    raise DocumentUnreadable(
-        f"'{content_type or ending or name}' is not something that Archon reads.",
-        next_step=f"Archon reads {READABLE}.",
-    )
+def reading(request: ReadRequest) -> str:
+    """What the outcome of reading depends on besides the body: equal for two requests that give the same chunks."""
+    identity = json.dumps([chunk.VERSION, request.budget.max_tokens, str(request.rules)])
+    return hashlib.sha256(identity.encode()).hexdigest()[:16]
 
 
-def read(request: ReadRequest, body: bytes) -> Document:
-    """The document in `body`.
+def read(request: ReadRequest, body: bytes) -> tuple[Document, ...]:
+    """The documents in `body`: one, or one for each chapter of a book and each part of a llms-full.txt.
 
     Raises:
+        NeedsBrowser: a page that shows its text only with JavaScript.
         DocumentUnreadable: it has no text, or is not what it says.
         DocumentTooLarge: it has too many pages or too much text.
     """
-    if request.kind == "pdf":
-        return _pdf(request, body)
-    text = decode(body, request.charset, is_html=request.kind == "html")
+    if request.kind in ("pdf", "pptx"):
+        return (_paged(request, *(read_pdf(body) if request.kind == "pdf" else read_slides(body))),)
+    if request.kind in ("docx", "xlsx"):
+        title, markdown = read_word(body) if request.kind == "docx" else read_workbook(body)
+        return (_document(request, title, None, markdown, ()),)
+    if request.kind == "epub":
+        return _book(request, body)
+    if request.kind == "zip":
+        raise DocumentUnreadable(
+            "An archive inside of a site or of another archive is not opened.",
+            next_step="Download it and upload it as a file.",
+        )
+    return _text(request, decode(body, request.charset, is_html=request.kind == "html"))
+
+
+def _text(request: ReadRequest, text: str) -> tuple[Document, ...]:
     if request.kind == "html":
-        parts = read_html(text, request.url)
-        return _document(request, parts.title, parts.language, parts.markdown, parts.links)
+        page = read_html(text, request.url)
+        document = _document(request, page.title, page.language, page.markdown, page.links)
+        return (replace(document, is_thin=page.is_thin),)
+    if request.kind == "code":
+        code = fenced(text.strip("\n"), language_of(request.url) or "")
+        return (_document(request, _name(request), None, code if text.strip() else "", ()),)
     title, markdown, links = read_markdown(text, request.url)
-    return _document(request, title, None, markdown, links)
+    if is_full(request.url):
+        return _parts(request, title, markdown)
+    return (_document(request, title, None, markdown, links),)
 
 
-def _pdf(request: ReadRequest, body: bytes) -> Document:
-    title, pages = read_pdf(body)
+def _parts(request: ReadRequest, title: str, markdown: str) -> tuple[Document, ...]:
+    """The parts of a whole documentation; what has no text of its own is left out."""
+    _within(markdown, MAX_WHOLE_CHARS)
+    documents = [
+        replace(_document(request, part.title, None, part.text, ()), part=part.fragment, whole_title=title)
+        for part in split(markdown)
+        if part.text.strip()
+    ]
+    return _some(documents)
+
+
+def _book(request: ReadRequest, body: bytes) -> tuple[Document, ...]:
+    book = read_book(body)
+    _within("".join(chapter.markdown for chapter in book.chapters), MAX_WHOLE_CHARS)
+    documents = []
+    for number, chapter in enumerate(book.chapters, start=1):
+        title = chapter.title or f"Part {number}"
+        made = _document(request, title, book.language, chapter.markdown, ())
+        part = f"chapter-{number}-{slug(title)}"
+        documents.append(replace(made, part=part, whole_title=book.title or _name(request)))
+    return _some(documents)
+
+
+def _some(documents: Sequence[Document]) -> tuple[Document, ...]:
+    if not documents:
+        raise _no_text()
+    return tuple(documents)
+
+
+def _paged(request: ReadRequest, title: str, pages: Sequence[str]) -> Document:
     name = title or _name(request)
     chunks = [
         part
         for number, page in enumerate(pages, start=1)
         for part in chunk.chunks_of(page, request.budget, title=name, page_number=number)
     ]
-    return _assembled(request.budget, name, None, "\n\n".join(page for page in pages if page), (), chunks)
+    return _assembled(request, name, None, "\n\n".join(page for page in pages if page), (), chunks)
 
 
 def _document(
     request: ReadRequest, title: str, language: str | None, markdown: str, links: tuple[Link, ...]
 ) -> Document:
-    if len(markdown) > MAX_CHARS:
+    _within(markdown, MAX_CHARS)
+    name = title or _name(request)
+    chunks = chunk.chunks_of(markdown, request.budget, title=name)
+    return _assembled(request, name, language, markdown, links, chunks)
+
+
+def _within(markdown: str, limit: int) -> None:
+    if len(markdown) > limit:
         raise DocumentTooLarge(
-            f"It holds {len(markdown) / 1e6:.0f} million characters; the limit is {MAX_CHARS / 1e6:.0f} million.",
+            f"It holds {len(markdown) / 1e6:.0f} million characters; the limit is {limit / 1e6:.0f} million.",
             next_step="Split it into smaller parts.",
         )
-    name = title or _name(request)
-    return _assembled(
-        request.budget, name, language, markdown, links, chunk.chunks_of(markdown, request.budget, title=name)
-    )
 
 
 def _assembled(
-    budget: Budget, title: str, language: str | None, markdown: str, links: tuple[Link, ...], chunks: list[Chunk]
+    request: ReadRequest,
+    title: str,
+    language: str | None,
+    markdown: str,
+    links: tuple[Link, ...],
+    chunks: list[Chunk],
 ) -> Document:
     if not chunks:
-        raise DocumentUnreadable("It has no text.", next_step="Leave it out.")
-    identity = json.dumps([chunk.VERSION, budget.max_tokens, title, markdown])
+        raise _no_text()
+    identity = json.dumps([reading(request), title, markdown])
     return Document(
         title=title[:500],
         language=language,
@@ -121,7 +151,12 @@ def _assembled(
         content_hash=hashlib.sha256(identity.encode()).hexdigest(),
         links=links,
         chunks=tuple(chunks),
+        examples=examples_of(markdown, request.budget, request.rules, title=title),
     )
+
+
+def _no_text() -> DocumentUnreadable:
+    return DocumentUnreadable("It has no text.", next_step="Leave it out.")
 
 
 def _name(request: ReadRequest) -> str:

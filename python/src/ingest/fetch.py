@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -23,6 +23,8 @@ from .guard import Guard, GuardedResolver
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _GONE = frozenset({404, 410})
+_NOT_MODIFIED = 304
+_MAX_VALIDATOR = 1000
 _HEALS = frozenset({429, 500, 502, 503, 504})
 _NEXT_STEPS = {
     401: "The page wants a login, which Archon does not have. Leave it out, or save the page and upload the file.",
@@ -55,10 +57,18 @@ class Validators:
     etag: str | None = None
     last_modified: str | None = None
 
+    def headers(self) -> dict[str, str]:
+        """For a request that wants the page only if it is another one now."""
+        named = (("If-None-Match", self.etag), ("If-Modified-Since", self.last_modified))
+        return {name: value for name, value in named if value and value.isprintable() and len(value) <= _MAX_VALIDATOR}
+
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """An answer. `url` is the last one of its redirects; `content_type` is lower case, without parameters."""
+    """An answer. `url` is the last one of its redirects; `content_type` is lower case, without parameters.
+
+    `is_unchanged`: the server says that the page is still the one that was asked about; there is no body.
+    """
 
     url: str
     content_type: str
@@ -66,6 +76,7 @@ class Fetched:
     body: bytes
     validators: Validators
     elapsed_s: float
+    is_unchanged: bool = False
 
 
 @dataclass(slots=True)
@@ -110,7 +121,8 @@ async def open_fetcher(policy: FetchPolicy) -> AsyncIterator[Fetcher]:
         timeout=aiohttp.ClientTimeout(total=policy.total_s, sock_connect=policy.connect_s, sock_read=policy.idle_s),
         headers={"User-Agent": policy.user_agent, "Accept-Encoding": "gzip, deflate"},
         auto_decompress=False,
-        cookie_jar=aiohttp.DummyCookieJar(),
+        # Kept while the fetcher lives: some sites show nothing to who does not give back their cookie.
+        cookie_jar=aiohttp.CookieJar(unsafe=policy.allow_private),
         trust_env=False,
     )
     async with session:
@@ -129,8 +141,10 @@ class Fetcher:
         """Leave `delay_s` seconds between two requests to the host of `url`."""
         self._host(url).delay_s = delay_s
 
-    async def fetch(self, url: str) -> Fetched:
+    async def fetch(self, url: str, known: Validators | None = None) -> Fetched:
         """The page at `url`, after redirects; tries again what can heal, and waits as long as the host asks.
+
+        With `known`, what an earlier answer from this very address was sent with, the page may be said to be unchanged.
 
         Raises:
             AddressRefused: the address, or one that it led to, is private or not http(s).
@@ -143,7 +157,7 @@ class Fetcher:
         while True:
             attempt += 1
             try:
-                return await self._follow(url, started)
+                return await self._follow(url, started, known.headers() if known else {})
             except _TryAgain as answer:
                 wait_s = self._wait(answer, attempt)
                 if wait_s is None:
@@ -161,30 +175,38 @@ class Fetcher:
             return answer.wait_s if answer.wait_s <= self.policy.max_wait_s else None
         return random.uniform(0.5, 1.0) * self.policy.backoff_s * float(2 ** (attempt - 1))  # noqa: S311
 
-    async def _follow(self, url: str, started: float) -> Fetched:
+    async def _follow(self, url: str, started: float, headers: Mapping[str, str]) -> Fetched:
         guard = Guard(self.policy.allow_private)
-        seen: list[str] = []
+        seen: list[tuple[str, str]] = []
         while True:
             guard.check_url(url)
-            if url in seen or len(seen) > self.policy.max_redirects:
-                kind = "goes in a circle" if url in seen else f"leads on more than {self.policy.max_redirects} times"
+            # A page that sends to itself with a cookie is asked again, with the cookie.
+            step = (url, self._cookies(url))
+            if step in seen or len(seen) > self.policy.max_redirects:
+                kind = "goes in a circle" if step in seen else f"leads on more than {self.policy.max_redirects} times"
                 raise FetchFailed(
-                    f"The address {kind} ({' → '.join([*seen, url][:4])}…).",
+                    f"The address {kind} ({' → '.join([*(place for place, _ in seen), url][:4])}…).",
                     next_step="Open it in a browser and use the address that it ends at.",
                     context=ErrorContext(operation="fetch", url=url),
                 )
-            seen.append(url)
+            seen.append(step)
             async with self._host(url).turn():
-                found = await self._once(url, started)
+                found = await self._once(url, started, headers if len(seen) == 1 else {})
             if isinstance(found, Fetched):
                 return found
             url = found
 
-    async def _once(self, url: str, started: float) -> Fetched | str:
+    def _cookies(self, url: str) -> str:
+        kept = self._session.cookie_jar.filter_cookies(URL(url, encoded=True))
+        return " ".join(sorted(f"{name}={morsel.value}" for name, morsel in kept.items()))
+
+    async def _once(self, url: str, started: float, headers: Mapping[str, str]) -> Fetched | str:
         """The answer, or the address that it leads on to."""
         context = ErrorContext(operation="fetch", url=url)
         try:
-            async with self._session.get(URL(url, encoded=True), allow_redirects=False) as response:
+            async with self._session.get(URL(url, encoded=True), allow_redirects=False, headers=headers) as response:
+                if response.status == _NOT_MODIFIED and headers:
+                    return self._unchanged(url, response, started)
                 return await self._answer(url, response, started)
         except TimeoutError as error:
             failure = FetchFailed("The site did not answer in time.", context=context)
@@ -197,6 +219,10 @@ class Fetcher:
             ) from error
         except (aiohttp.ClientError, ValueError) as error:
             raise FetchFailed(f"The answer cannot be understood: {error}", context=context) from error
+
+    def _unchanged(self, url: str, response: aiohttp.ClientResponse, started: float) -> Fetched:
+        validators = Validators(response.headers.get("ETag"), response.headers.get("Last-Modified"))
+        return Fetched(url, "", None, b"", validators, time.monotonic() - started, is_unchanged=True)
 
     async def _answer(self, url: str, response: aiohttp.ClientResponse, started: float) -> Fetched | str:
         context = ErrorContext(operation="fetch", url=url, status=response.status)

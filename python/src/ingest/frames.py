@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, BinaryIO, TypeAlias
 
 from src.errors import ArchonError, DocumentUnreadable, ErrorContext, IngestError, JsonValue, family
 
-from .document import Budget, Chunk, Document, Link, ReadRequest
+from .document import Budget, Chunk, CodeRules, Document, Example, Link, ReadRequest
 
 Head: TypeAlias = "dict[str, JsonValue]"
 
@@ -49,12 +49,13 @@ def request_head(request: ReadRequest) -> Head:
 def request_of(head: Head) -> ReadRequest:
     """The request in a frame's head."""
     fields: dict[str, Any] = dict(head)
-    return ReadRequest(**{**fields, "budget": Budget(**fields["budget"])})
+    parts = {"budget": Budget(**fields["budget"]), "rules": CodeRules(**fields["rules"])}
+    return ReadRequest(**{**fields, **parts})
 
 
-def document_head(document: Document) -> Head:
-    """A document as the head of a frame."""
-    return {"document": asdict(document)}
+def documents_head(documents: Sequence[Document]) -> Head:
+    """Documents as the head of a frame."""
+    return {"documents": [asdict(document) for document in documents]}
 
 
 def error_head(error: ArchonError) -> Head:
@@ -62,17 +63,31 @@ def error_head(error: ArchonError) -> Head:
     return {"error": {"code": error.code, "message": error.message, "next_step": error.next_step}}
 
 
-def document_of(head: Head, url: str) -> Document:
-    """The document in a frame's head. Raises the IngestError that stands there instead of one."""
+def documents_of(head: Head, url: str) -> tuple[Document, ...]:
+    """The documents in a frame's head. Raises the IngestError that stands there instead."""
     error = head.get("error")
     if isinstance(error, dict):
         kind = _ERRORS.get(str(error["code"]), DocumentUnreadable)
         context = ErrorContext(operation="read", url=url)
         raise kind(str(error["message"]), next_step=str(error["next_step"]), context=context)
-    fields: dict[str, Any] = json_object(head["document"])
-    chunks = [Chunk(**{**part, "heading_path": tuple(part["heading_path"])}) for part in fields["chunks"]]
-    links = [Link(**link) for link in fields["links"]]
-    return Document(**{**fields, "links": tuple(links), "chunks": tuple(chunks)})
+    found = head["documents"]
+    return tuple(_document(json_object(one)) for one in found) if isinstance(found, list) else ()
+
+
+def _document(fields: dict[str, Any]) -> Document:
+    parts = {
+        "links": _links(fields["links"]),
+        "chunks": tuple(
+            Chunk(**{**one, "heading_path": tuple(one["heading_path"]), "links": _links(one["links"])})
+            for one in fields["chunks"]
+        ),
+        "examples": tuple(Example(**{**one, "heading_path": tuple(one["heading_path"])}) for one in fields["examples"]),
+    }
+    return Document(**{**fields, **parts})
+
+
+def _links(stored: list[dict[str, str]]) -> tuple[Link, ...]:
+    return tuple(Link(**link) for link in stored)
 
 
 def json_object(value: JsonValue) -> dict[str, Any]:

@@ -85,7 +85,8 @@ class Frontier:
         """Go on where an earlier worker stopped."""
         for position, row in enumerate(rows):
             self._known.add(row.address.key)
-            if row.state == "queued":
+            # A '#' is in the address of a part only, which is stored when the whole is read again.
+            if row.state == "queued" and "#" not in row.address.key:
                 self._waiting.append(Entry(row.address, row.depth, position))
 
     @property

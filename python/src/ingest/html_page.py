@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from html_to_markdown import ConversionError, ConversionOptions, convert
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from src.errors import DocumentUnreadable
+from src.errors import DocumentUnreadable, NeedsBrowser
 
 from .addresses import joined
 from .document import Link
@@ -25,46 +25,68 @@ _LEAST_SHARE = 0.2
 _LANGUAGE = re.compile(r"(?:^|\s)(?:language|lang|highlight|highlight-source)-([A-Za-z0-9+#_-]+)")
 _NOT_A_LANGUAGE = frozenset({"default", "none", "text", "notranslate", "plaintext", "wrapper"})
 _BASE = ConversionOptions(extract_metadata=False, compact_tables=True)
+_APP_FRAMES = "#root,#app,#__next,#__nuxt,#___gatsby,#svelte,app-root,[data-reactroot],[ng-app],[data-server-rendered]"
+"""Where the frameworks of browser applications put what they draw."""
+_THIN_WORDS = 30
+_LOGIN_WORDS = 80
+"""A page that asks for a password and says no more than this is a way in, not a page with a login box."""
 MAX_LINKS = 5000
 
 
 @dataclass(frozen=True, slots=True)
 class HtmlParts:
-    """What a page consists of. `language` is the code that the page claims, such as `en`."""
+    """What a page consists of. `language` is the code that the page claims, such as `en`.
+
+    `is_thin`: hardly any text, and scripts that may bring more.
+    """
 
     title: str
+    heading: str
     language: str | None
     markdown: str
     links: tuple[Link, ...]
+    is_thin: bool
 
 
 def read_html(html: str, url: str) -> HtmlParts:
     """The parts of a page.
 
     Raises:
-        DocumentUnreadable: it has no text, or shows its text only with JavaScript.
+        NeedsBrowser: it shows its text only with JavaScript.
+        DocumentUnreadable: it has no text, or only the way to log in.
     """
     tree = LexborHTMLParser(html)
     title, language = _title(tree), _attribute(tree, "html", "lang")
     links = _links(tree, url)
-    needs_script = bool(tree.css_first("script"))
+    has_scripts, wants_login = bool(tree.css_first("script")), bool(tree.css_first("input[type=password]"))
+    has_frame = bool(tree.css_first(_APP_FRAMES))
     for node in tree.css(_NOISE):
         node.decompose()
     main = _main(tree)
     markdown = _markdown(main, url) if main is not None else ""
-    if not markdown.strip():
-        raise _no_text(needs_script)
-    heading = main.css_first("h1") if main is not None else None
-    fallback = heading.text(strip=True) if heading is not None else ""
-    return HtmlParts(title or fallback, language, markdown, links)
-
-
-def _no_text(needs_script: bool) -> DocumentUnreadable:
-    if needs_script:
-        return DocumentUnreadable(
-            "The page has no text without JavaScript.",
-            next_step="Look for a plain version (llms.txt, a sitemap, a PDF), or save the page and upload the file.",
+    words = len(markdown.split())
+    if wants_login and words < _LOGIN_WORDS:
+        raise DocumentUnreadable(
+            "The page wants a login, which Archon does not have.",
+            next_step="Leave it out, or save the page from your browser and upload the file.",
         )
+    if not words:
+        raise _no_text(has_scripts)
+    first = main.css_first("h1") if main is not None else None
+    heading = " ".join(first.text().split()) if first is not None else ""
+    is_thin = has_scripts and has_frame and words < _THIN_WORDS
+    return HtmlParts(title or heading, heading, language, markdown, links, is_thin)
+
+
+def to_markdown(html: str, url: str) -> str:
+    """A piece of HTML as Markdown; empty where it has no text."""
+    body = LexborHTMLParser(html).body
+    return _markdown(body, url) if body is not None else ""
+
+
+def _no_text(has_scripts: bool) -> DocumentUnreadable:
+    if has_scripts:
+        return NeedsBrowser("The page has no text without JavaScript.")
     return DocumentUnreadable("The page has no text.", next_step="Leave it out.")
 
 

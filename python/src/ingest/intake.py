@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from src.errors import ContextTooLong, JsonValue
 from src.inference.models import Vector
 from src.store import pages
+from src.store.code_examples import NewExample
 from src.store.database import Database
-from src.store.pages import NewChunk, NewPage, WorkPlace
+from src.store.pages import KnownPage, NewChunk, NewPage, WorkPlace
 
-from .document import Budget, Chunk, Document, ReadRequest
+from . import kept
+from .document import Budget, CodeRules, Document, ReadRequest
 from .embedding import EmbedStage, Gauge
-from .extract import kind_of
+from .extract import kind_of, reading
 from .fetch import Validators
 from .reader import Readers
 
@@ -35,6 +37,12 @@ class Body:
     label: str
     position: int
     validators: Validators
+    links: tuple[str, ...] = ()
+
+    def part(self, document: Document, place: WorkPlace, number: int) -> Body:
+        """The place of one document out of several in this body."""
+        url, key = f"{self.url}#{document.part}", f"{self.url_key}#{document.part}"
+        return replace(self, place=place, url=url, url_key=key, position=number, validators=Validators(), links=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,7 @@ class Written:
     unchanged: bool
     chunks: int
     words: int
+    examples: int = 0
 
 
 @dataclass(slots=True)
@@ -57,21 +66,34 @@ class Intake:
     space_id: int
     max_tokens: int
     metadata: dict[str, JsonValue]
+    rules: CodeRules = field(default_factory=CodeRules)
 
-    async def read(self, body: Body) -> Document:
-        """The document in a body, its chunks within the model's limit.
+    async def read(self, body: Body) -> tuple[Document, ...]:
+        """The documents in a body, their chunks within the model's limit: one, or one for each of its parts.
 
         Raises:
+            NeedsBrowser: it shows its text only with JavaScript.
             DocumentUnreadable, DocumentTooLarge: it cannot be read.
             ProviderError: the model server cannot count tokens.
         """
         kind = kind_of(body.content_type, body.url)
         while True:
-            budget = Budget(self.max_tokens, self.gauge.ratio)
-            request = ReadRequest(kind, body.url, body.charset, body.label, budget)
-            document = await self.readers.read(request, body.content)
-            if await self.gauge.fits(document.chunks, self.max_tokens):
-                return document
+            request = replace(self._request, kind=kind, url=body.url, charset=body.charset, label=body.label)
+            documents = await self.readers.read(request, body.content)
+            chunks = [chunk for document in documents for chunk in document.chunks]
+            if await self.gauge.fits(chunks, self.max_tokens):
+                return documents
+
+    async def known(self, source_id: str, page_key: str) -> KnownPage | None:
+        """The stored page of an address, if it would be read and cut the same way again. Raises StoreError."""
+        read_as = reading(self._request)
+        return await pages.known(self.database, source_id, page_key=page_key, space_id=self.space_id, read_as=read_as)
+
+    async def keep(self, place: WorkPlace, page_key: str, content_hash: str) -> bool:
+        """Whether the page is stored just so; then it is noted as unchanged. Raises Conflict, StoreError."""
+        return await pages.keep(
+            self.database, place, page_key=page_key, content_hash=content_hash, space_id=self.space_id
+        )
 
     async def write(self, body: Body, document: Document) -> Written:
         """Store the document unless it is stored as it is already. Embeds first, then replaces in one step.
@@ -81,19 +103,18 @@ class Intake:
             Conflict, NotFound: the job was taken over, or the source deleted.
             StoreError: the database refused; the former page stands.
         """
-        kept = await pages.keep(
-            self.database,
-            body.place,
-            page_key=body.url_key,
-            content_hash=document.content_hash,
-            space_id=self.space_id,
-        )
-        if kept:
+        if await self.keep(body.place, body.url_key, document.content_hash):
             return Written(unchanged=True, chunks=0, words=document.word_count)
         document, vectors = await self._embedded(body, document)
-        chunks = [self._chunk(chunk, vector) for chunk, vector in zip(document.chunks, vectors, strict=True)]
-        await pages.save(self.database, body.place, self._page(body, document), chunks, space_id=self.space_id)
-        return Written(unchanged=False, chunks=len(chunks), words=document.word_count)
+        chunks = [self._chunk(document, place, vector) for place, vector in enumerate(vectors[: len(document.chunks)])]
+        examples = self._examples(body, document, vectors[len(document.chunks) :])
+        page = self._page(body, document)
+        await pages.save(self.database, body.place, page, chunks, space_id=self.space_id, examples=examples)
+        return Written(False, len(chunks), document.word_count, len(examples))
+
+    @property
+    def _request(self) -> ReadRequest:
+        return ReadRequest("text", "", None, "", Budget(self.max_tokens, self.gauge.ratio), self.rules)
 
     async def _embedded(self, body: Body, document: Document) -> tuple[Document, list[Vector]]:
         for _ in range(_CUTS):
@@ -102,11 +123,18 @@ class Intake:
             except ContextTooLong:
                 # The estimate was too low for this text; shorter passages are the cure.
                 self.gauge.raise_ratio()
-                document = await self.read(body)
+                document = await self._again(body, document)
         return document, await self._vectors(document)
 
+    async def _again(self, body: Body, document: Document) -> Document:
+        whole = replace(body, url=body.url.removesuffix(f"#{document.part}"))
+        same = [one for one in await self.read(whole) if one.part == document.part]
+        return same[0] if same else document
+
     async def _vectors(self, document: Document) -> list[Vector]:
-        return await self.embedding.vectors([chunk.embedded_text for chunk in document.chunks])
+        """Vectors of the passages, then of the code examples."""
+        texts = [chunk.embedded_text for chunk in document.chunks]
+        return await self.embedding.vectors([*texts, *(example.embedded_text for example in document.examples)])
 
     def _page(self, body: Body, document: Document) -> NewPage:
         return NewPage(
@@ -117,31 +145,26 @@ class Intake:
             content_hash=document.content_hash,
             language=document.language,
             word_count=document.word_count,
-            section_title=None,
+            section_title=document.title if document.part else None,
             section_order=body.position,
-            metadata={
-                **self.metadata,
-                "title": document.title,
-                "url": body.url,
-                "source_id": body.place.source_id,
-                "page_type": "documentation",
-            },
+            metadata=kept.page_metadata(self.metadata, body.place.source_id, body.url, document),
             etag=body.validators.etag,
             last_modified=body.validators.last_modified,
+            links=body.links,
+            read_as=reading(self._request),
         )
 
-    def _chunk(self, chunk: Chunk, vector: Vector) -> NewChunk:
+    def _chunk(self, document: Document, place: int, vector: Vector) -> NewChunk:
+        chunk = document.chunks[place]
         return NewChunk(
             content=chunk.text,
             heading_path=chunk.heading_path,
             token_count=round(chunk.estimated_tokens * self.gauge.ratio),
             page_number=chunk.page_number,
-            metadata={
-                "headers": " > ".join(chunk.heading_path),
-                "char_count": len(chunk.text),
-                "word_count": len(chunk.text.split()),
-                "chunk_size": len(chunk.text),
-                "has_code": "```" in chunk.text,
-            },
+            metadata=kept.chunk_metadata(chunk),
             vector=vector,
         )
+
+    def _examples(self, body: Body, document: Document, vectors: list[Vector]) -> list[NewExample]:
+        pairs = zip(document.examples, vectors, strict=True)
+        return [kept.new_example(self.metadata, body.url, document, example, vector) for example, vector in pairs]

@@ -28,10 +28,11 @@ class Readers:
     _idle: list[Process] = field(default_factory=list)
     _slots: asyncio.Semaphore | None = None
 
-    async def read(self, request: ReadRequest, body: bytes) -> Document:
-        """The document in `body`.
+    async def read(self, request: ReadRequest, body: bytes) -> tuple[Document, ...]:
+        """The documents in `body`: one, or one for each of its parts.
 
         Raises:
+            NeedsBrowser: it shows its text only with JavaScript.
             DocumentUnreadable: it has no text, is damaged, or no reader survives it within the time limit.
             DocumentTooLarge: it has too many pages or takes too much memory.
         """
@@ -48,7 +49,7 @@ class Readers:
                 if not whole:
                     await _end(process)
             self._idle.append(process)
-        return frames.document_of(head, request.url)
+        return frames.documents_of(head, request.url)
 
     async def close(self) -> None:
         """End all children."""

@@ -1,4 +1,4 @@
-"""The process that reads what strangers wrote: HTML, Markdown, PDF. Started by `reader.py`, one frame at a time.
+"""The process that reads what strangers wrote: pages, office files, books. Started by `reader.py`, one frame at a time.
 
 A file that crashes a parser, loops or eats memory takes this process down and nothing else.
 """
@@ -35,7 +35,7 @@ def main() -> None:
 
 def _answer(head: frames.Head, body: bytes) -> frames.Head:
     try:
-        return frames.document_head(extract.read(frames.request_of(head), body))
+        return frames.documents_head(extract.read(frames.request_of(head), body))
     except ArchonError as error:
         return frames.error_head(error)
     except MemoryError:

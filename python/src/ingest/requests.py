@@ -7,13 +7,18 @@ from dataclasses import asdict, dataclass
 
 from src.errors import ErrorContext, InvalidInput, JsonValue
 
+from .patterns import Patterns
+
 MAX_PAGES = 100_000
 MAX_DEPTH = 20
 
 
 @dataclass(frozen=True, slots=True)
 class CrawlRequest:
-    """A site to take in. `max_depth` counts levels: 1 is the page alone, 2 also what it links to."""
+    """A site to take in. `max_depth` counts levels: 1 is the page alone, 2 also what it links to.
+
+    `include` and `exclude` are patterns of addresses; see `patterns.py`.
+    """
 
     url: str
     knowledge_type: str = "technical"
@@ -22,9 +27,17 @@ class CrawlRequest:
     max_pages: int = 200
     update_frequency: int = 7
     extract_code_examples: bool = True
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+    @property
+    def patterns(self) -> Patterns:
+        """Which addresses are followed. Raises InvalidInput."""
+        return Patterns.of(self.include, self.exclude)
 
     def checked(self) -> CrawlRequest:
-        """Itself. Raises InvalidInput for a depth or a number of pages out of range."""
+        """Itself. Raises InvalidInput for a depth, a number of pages or a pattern that cannot be used."""
+        Patterns.of(self.include, self.exclude)
         _within("max_depth", self.max_depth, MAX_DEPTH)
         _within("max_pages", self.max_pages, MAX_PAGES)
         return self
@@ -39,11 +52,13 @@ class UploadRequest:
     content_type: str = ""
     knowledge_type: str = "technical"
     tags: tuple[str, ...] = ()
+    extract_code_examples: bool = True
 
 
 def crawl_to_json(request: CrawlRequest) -> dict[str, JsonValue]:
     """A crawl request for its job's row."""
-    return {**asdict(request), "tags": list(request.tags)}
+    lists: dict[str, JsonValue] = {name: list(getattr(request, name)) for name in ("tags", "include", "exclude")}
+    return {**asdict(request), **lists}
 
 
 def crawl_of_json(stored: Mapping[str, JsonValue]) -> CrawlRequest:
@@ -57,13 +72,19 @@ def crawl_of_json(stored: Mapping[str, JsonValue]) -> CrawlRequest:
         max_pages=_number(stored, "max_pages", default.max_pages),
         update_frequency=_number(stored, "update_frequency", default.update_frequency),
         extract_code_examples=stored.get("extract_code_examples") is not False,
+        include=_texts(stored, "include"),
+        exclude=_texts(stored, "exclude"),
     )
 
 
 def tags_of(stored: Mapping[str, JsonValue]) -> tuple[str, ...]:
     """The tags in a stored request."""
-    tags = stored.get("tags")
-    return tuple(str(tag) for tag in tags) if isinstance(tags, list) else ()
+    return _texts(stored, "tags")
+
+
+def _texts(stored: Mapping[str, JsonValue], name: str) -> tuple[str, ...]:
+    values = stored.get(name)
+    return tuple(str(value) for value in values) if isinstance(values, list) else ()
 
 
 def _number(stored: Mapping[str, JsonValue], name: str, default: int) -> int:

@@ -102,6 +102,7 @@ class IngestService:
                 "content_type": request.content_type.partition(";")[0].strip().lower(),
                 "knowledge_type": request.knowledge_type,
                 "tags": list(request.tags),
+                "extract_code_examples": request.extract_code_examples,
             },
             progress=progress.to_row(),
             content=request.content,

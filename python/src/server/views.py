@@ -6,7 +6,8 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 from src.errors import JsonValue
-from src.store.pages import CodeExample, PageListing, StoredChunk, StoredPage
+from src.store.code_examples import CodeExample
+from src.store.pages import PageListing, StoredChunk, StoredPage
 from src.store.sources import LastJob, SourceSummary
 
 JsonObject = dict[str, JsonValue]
@@ -111,9 +112,11 @@ def code_example_item(example: CodeExample) -> JsonObject:
         "metadata": dict(example.metadata),
         "title": named,
         "example_name": example.metadata.get("example_name"),
-        "language": example.metadata.get("language"),
+        "language": example.language,
         "file_path": example.metadata.get("file_path"),
         "url": example.url,
+        "page_id": example.page_id,
+        "heading_path": list(example.heading_path),
     }
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from src.errors import JsonValue, NotFound
 
 from . import columns
+from .code_examples import NewExample
 from .database import Database, Json, Row, Vector
 
 
@@ -24,7 +25,10 @@ class WorkPlace:
 
 @dataclass(frozen=True, slots=True)
 class NewPage:
-    """A page to be written. `url_key` is its canonical address, unique within its source."""
+    """A page to be written. `url_key` is its canonical address, unique within its source.
+
+    `links` are the addresses in scope that it leads to; `read_as` names the way it was read and cut.
+    """
 
     url: str
     url_key: str
@@ -38,6 +42,8 @@ class NewPage:
     metadata: dict[str, JsonValue]
     etag: str | None = None
     last_modified: str | None = None
+    links: tuple[str, ...] = ()
+    read_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,23 +120,13 @@ class ChunkPage:
 
 
 @dataclass(frozen=True, slots=True)
-class CodeExample:
-    """A stored code example with what it shows."""
+class KnownPage:
+    """A stored page that its site may be asked about: what it was sent with, and where it led to."""
 
-    id: int
-    source_id: str
-    content: str
-    summary: str
-    metadata: dict[str, JsonValue]
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class CodeExamplePage:
-    """A slice of a source's code examples; `total` counts all."""
-
-    items: tuple[CodeExample, ...]
-    total: int
+    etag: str | None
+    last_modified: str | None
+    content_hash: str
+    links: tuple[str, ...]
 
 
 async def keep(database: Database, place: WorkPlace, *, page_key: str, content_hash: str, space_id: int) -> bool:
@@ -153,10 +149,31 @@ async def keep(database: Database, place: WorkPlace, *, page_key: str, content_h
     return bool(rows and rows[0]["kept"])
 
 
+async def known(database: Database, source_id: str, *, page_key: str, space_id: int, read_as: str) -> KnownPage | None:
+    """A page that need not be fetched whole if its site says that it is unchanged. Raises StoreError."""
+    rows = await database.call(
+        "archon_page_known", source=source_id, page_key=page_key, space=space_id, read_as=read_as
+    )
+    if not rows:
+        return None
+    return KnownPage(
+        etag=columns.optional_text(rows[0], "etag"),
+        last_modified=columns.optional_text(rows[0], "last_modified"),
+        content_hash=columns.text(rows[0], "content_hash"),
+        links=columns.texts(rows[0], "links"),
+    )
+
+
 async def save(
-    database: Database, place: WorkPlace, page: NewPage, chunks: Sequence[NewChunk], *, space_id: int
+    database: Database,
+    place: WorkPlace,
+    page: NewPage,
+    chunks: Sequence[NewChunk],
+    *,
+    space_id: int,
+    examples: Sequence[NewExample] = (),
 ) -> str:
-    """Write the page with its chunks and vectors in place of what it had before: all or nothing. Its id comes back.
+    """Write the page, its chunks, code examples and vectors in place of what it had: all or nothing. Its id comes back.
 
     Raises:
         Conflict: the job belongs to another worker now.
@@ -165,7 +182,7 @@ async def save(
         StoreError: the database refused; the former page stands as it was.
     """
     rows = await database.call(
-        "archon_page_save",
+        "archon_page_save_whole",
         job=place.job_id,
         worker=place.worker,
         frontier_key=place.frontier_key,
@@ -175,6 +192,9 @@ async def save(
         contents=[chunk.content for chunk in chunks],
         details=Json([_chunk_json(chunk) for chunk in chunks]),
         embeddings=[chunk.vector for chunk in chunks],
+        codes=[example.code for example in examples],
+        code_details=Json([example.details() for example in examples]),
+        code_embeddings=[example.vector for example in examples],
     )
     return columns.text(rows[0], "page_id")
 
@@ -243,23 +263,6 @@ async def chunks(
     return ChunkPage(items=tuple(_chunk(row) for row in rows), total=total)
 
 
-async def code_examples(database: Database, source_id: str, *, limit: int = 20, offset: int = 0) -> CodeExamplePage:
-    """A slice of a source's code examples. Raises StoreError."""
-    rows = await database.call("archon_code_example_list", source=source_id, row_limit=limit, row_offset=offset)
-    items = tuple(
-        CodeExample(
-            id=columns.number(row, "id"),
-            source_id=columns.text(row, "source_id"),
-            content=columns.text(row, "content"),
-            summary=columns.text(row, "summary"),
-            metadata=columns.json_object(row, "metadata"),
-            url=columns.text(row, "url"),
-        )
-        for row in rows
-    )
-    return CodeExamplePage(items=items, total=columns.number(rows[0], "total") if rows else 0)
-
-
 def _page_json(page: NewPage) -> dict[str, JsonValue]:
     return {
         "url": page.url,
@@ -274,6 +277,8 @@ def _page_json(page: NewPage) -> dict[str, JsonValue]:
         "metadata": page.metadata,
         "etag": page.etag,
         "last_modified": page.last_modified,
+        "links": list(page.links),
+        "read_as": page.read_as,
     }
 
 

@@ -25,7 +25,7 @@ async def readers() -> AsyncIterator[Readers]:
 
 async def _read(readers: Readers, kind: Kind, body: str | bytes, charset: str | None = "utf-8") -> Document:
     request = ReadRequest(kind, "http://x.org/docs/page.html", charset, "", Budget(254, 1.3))
-    return await readers.read(request, body.encode() if isinstance(body, str) else body)
+    return (await readers.read(request, body.encode() if isinstance(body, str) else body))[0]
 
 
 PAGE = """<html lang="en"><head><title> The  title </title></head><body>
@@ -135,9 +135,9 @@ async def test_markdown_keeps_its_words_and_takes_its_title(readers: Readers) ->
 async def test_the_same_text_has_the_same_hash_whatever_the_ratio(readers: Readers) -> None:
     first = await _read(readers, "text", "words")
     request = ReadRequest("text", "http://x.org/docs/page.html", None, "", Budget(254, 1.7))
-    assert (await readers.read(request, b"words")).content_hash == first.content_hash
+    assert (await readers.read(request, b"words"))[0].content_hash == first.content_hash
     other = ReadRequest("text", "http://x.org/docs/page.html", None, "", Budget(512, 1.3))
-    assert (await readers.read(other, b"words")).content_hash != first.content_hash
+    assert (await readers.read(other, b"words"))[0].content_hash != first.content_hash
 
 
 async def test_a_document_that_takes_too_long_ends_only_its_reader(readers: Readers) -> None:
@@ -165,7 +165,7 @@ async def test_a_reader_that_died_while_idle_is_replaced(readers: Readers) -> No
     ("content_type", "name", "kind"),
     [
         ("text/html", "a", "html"), ("", "a.pdf", "pdf"), ("application/octet-stream", "a.md", "markdown"),
-        ("text/plain", "llms.txt", "text"), ("text/plain", "README.md", "markdown"), ("text/x-python", "a.py", "text"),
+        ("text/plain", "llms.txt", "text"), ("text/plain", "README.md", "markdown"), ("text/x-python", "a.py", "code"),
     ],
 )  # fmt: skip
 def test_the_kind_follows_from_type_and_name(content_type: str, name: str, kind: str) -> None:
@@ -173,7 +173,7 @@ def test_the_kind_follows_from_type_and_name(content_type: str, name: str, kind:
 
 
 @pytest.mark.parametrize(
-    ("content_type", "name"), [("image/png", "a.png"), ("application/zip", "a.zip"), ("", "a.exe")]
+    ("content_type", "name"), [("image/png", "a.png"), ("application/x-7z-compressed", "a.7z"), ("", "a.exe")]
 )
 def test_what_cannot_be_read_is_refused(content_type: str, name: str) -> None:
     with pytest.raises(DocumentUnreadable, match="not something"):

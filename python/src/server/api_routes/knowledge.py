@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 
 from src.errors import JsonValue
+from src.store import code_examples as stored_examples
 from src.store import pages, sources
 from src.store.sources import SourcePage
 
@@ -95,10 +96,14 @@ async def chunks(
 
 
 @router.get("/knowledge-items/{source_id}/code-examples")
-async def code_examples(source_id: str, rooms: InRooms, limit: Limit = 20, offset: Offset = 0) -> JSONResponse:
+async def code_examples(
+    source_id: str, rooms: InRooms, language: Filter = None, limit: Limit = 20, offset: Offset = 0
+) -> JSONResponse:
     """Code examples in the order they were found. Raises NotFound for an unknown source."""
     await sources.get(rooms.database, source_id)
-    found = await pages.code_examples(rooms.database, source_id, limit=limit, offset=offset)
+    found = await stored_examples.of_source(
+        rooms.database, source_id, language=language or None, limit=limit, offset=offset
+    )
     body: dict[str, JsonValue] = {
         "success": True,
         "source_id": source_id,

@@ -1,0 +1,98 @@
+"""Patterns of addresses: which links a crawl follows, and which it leaves alone.
+
+`/docs/*` and `/docs/**` are compared with the path, `https://…*` with the whole address: `*` stands for anything
+within a part of the path, `**` for anything at all, `?` for one sign. `re:…` is a regular expression, found anywhere
+in the address.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from src.errors import ErrorContext, InvalidInput
+
+MAX_PATTERNS = 50
+MAX_CHARS = 300
+_REGEX = "re:"
+# Repetition of what repeats already: the one shape that makes a short expression take for ever.
+_EXPLOSIVE = re.compile(r"\((?:[^()\\]|\\.)*[+*}](?:[^()\\]|\\.)*\)\s*[+*{]|\([^()]*\|[^()]*\)\s*[+*{]")
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One pattern, made ready. `is_whole`: compared with the whole address instead of its path."""
+
+    text: str
+    expression: re.Pattern[str]
+    is_whole: bool
+
+    def fits(self, url: str) -> bool:
+        """Whether an address is meant."""
+        return bool(self.expression.search(url if self.is_whole else urlsplit(url).path or "/"))
+
+
+@dataclass(frozen=True, slots=True)
+class Patterns:
+    """What to follow: all that one of `include` means (everything, if there is none) and none of `exclude`."""
+
+    include: tuple[Pattern, ...] = ()
+    exclude: tuple[Pattern, ...] = ()
+
+    @classmethod
+    def of(cls, include: Sequence[str], exclude: Sequence[str]) -> Patterns:
+        """The patterns as people write them; blank ones are passed over.
+
+        Raises:
+            InvalidInput: one cannot be used; names the field and the pattern.
+        """
+        return cls(_all("include", include), _all("exclude", exclude))
+
+    def allow(self, url: str) -> bool:
+        """Whether an address may be followed."""
+        wanted = not self.include or any(pattern.fits(url) for pattern in self.include)
+        return wanted and not any(pattern.fits(url) for pattern in self.exclude)
+
+
+def _all(field: str, texts: Sequence[str]) -> tuple[Pattern, ...]:
+    kept = [text.strip() for text in texts if text.strip()]
+    if len(kept) > MAX_PATTERNS:
+        raise InvalidInput(f"'{field}' has more than {MAX_PATTERNS} patterns.", context=ErrorContext(field=field))
+    return tuple(_one(field, text) for text in kept)
+
+
+def _one(field: str, text: str) -> Pattern:
+    if len(text) > MAX_CHARS:
+        raise _unusable(field, text[:60], f"it is longer than {MAX_CHARS} characters")
+    if text.startswith(_REGEX):
+        return _regex(field, text)
+    if not text.startswith(("/", "*", "http://", "https://")):
+        raise _unusable(field, text, "it begins neither with '/', '*' nor 'http'")
+    return Pattern(text, re.compile(f"^{_glob(text)}$"), "://" in text)
+
+
+def _regex(field: str, text: str) -> Pattern:
+    expression = text.removeprefix(_REGEX)
+    if _EXPLOSIVE.search(expression):
+        raise _unusable(field, text, "it repeats what repeats already, which can take for ever")
+    try:
+        return Pattern(text, re.compile(expression), True)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise _unusable(field, text, f"{error}") from error
+
+
+def _glob(text: str) -> str:
+    # Adjacent stars would multiply the ways to match; three are no more than two.
+    parts = re.split(r"(\*+|\?)", text)
+    signs = {"*": "[^/]*", "?": "[^/]"}
+    return "".join(".*" if part.startswith("**") else signs.get(part) or re.escape(part) for part in parts)
+
+
+def _unusable(field: str, text: str, reason: str) -> InvalidInput:
+    return InvalidInput(
+        f"The pattern '{text}' cannot be used: {reason}.",
+        next_step="Write for example /docs/**, */api/*, or re:\\.html$.",
+        context=ErrorContext(field=field),
+    )
