@@ -27,7 +27,8 @@ SETUP_STEP = (
 _DOOR = "archon_call"
 _WAITS_FOR_429 = 3
 _LONGEST_WAIT_S = 5.0
-_TIMEOUT = httpx.Timeout(60.0, connect=10.0, pool=30.0)
+_ANSWER_S = 60.0
+_CONNECT_S = 10.0
 _START_STEP = f"See whether the project is running (Supabase pauses idle ones), or correct {URL_NAME}; then try again."
 
 
@@ -40,8 +41,8 @@ class SupabaseDatabase:
         self._url = url
 
     @classmethod
-    async def connect(cls, url: str, key: str, *, max_connections: int = 20) -> Self:
-        """A database over the project at `url` that has answered once.
+    async def connect(cls, url: str, key: str, *, max_connections: int = 20, answer_s: float = _ANSWER_S) -> Self:
+        """A database over the project at `url` that has answered once; each answer is waited for `answer_s` seconds.
 
         Raises:
             ConfigurationError: `url` or `key` cannot be used for this; nothing was sent.
@@ -50,7 +51,8 @@ class SupabaseDatabase:
         """
         address, secret = project_url(url), service_key(key)
         limits = httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections)
-        http = httpx.AsyncClient(timeout=_TIMEOUT, limits=limits, event_hooks={"response": [_refuse]})
+        timeout = httpx.Timeout(answer_s, connect=min(_CONNECT_S, answer_s), pool=answer_s)
+        http = httpx.AsyncClient(timeout=timeout, limits=limits, event_hooks={"response": [_refuse]})
         options = AsyncClientOptions(httpx_client=http, auto_refresh_token=False, persist_session=False)
         database = cls(await acreate_client(address, secret, options), http, address)
         try:
@@ -88,11 +90,12 @@ class SupabaseDatabase:
             except StoreUnavailable as error:
                 # 429 is said before anything is done, so asking again is safe for a write too.
                 if error.context.status != 429 or turn == _WAITS_FOR_429:
-                    raise error.with_context(operation=context.operation) from error
-                asked_s = error.context.retry_after_s or 0.5 * 2**turn
-                await asyncio.sleep(min(_LONGEST_WAIT_S, asked_s) * random.uniform(1.0, 1.2))  # noqa: S311 - no secret
+                    raise error.with_context(operation=context.operation) from error.__cause__
+                told_s = error.context.retry_after_s
+                wait_s = 0.5 * 2**turn if told_s is None else told_s
+                await asyncio.sleep(min(_LONGEST_WAIT_S, wait_s) * random.uniform(1.0, 1.2))  # noqa: S311 - no secret
             except ArchonError as error:
-                raise error.with_context(operation=context.operation) from error
+                raise error.with_context(operation=context.operation) from error.__cause__
             except httpx.TimeoutException as error:
                 raise StoreUnavailable(
                     f"Supabase did not answer '{context.operation}' in time; whether it was done is not known.",
