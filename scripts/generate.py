@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from complete_package_lock import LOCK, completed
@@ -13,6 +14,7 @@ from reference import errors_page, providers_page
 from src.inference.provider import Provider, SettingField
 from src.inference.registry import load_registry
 from src.settings.catalog import PROVIDER_KEYS, SERVICES, Catalog
+from src.store.setup_script import complete_setup
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ENVIRONMENT_HEAD = REPOSITORY / "scripts" / "env.head.txt"
@@ -68,6 +70,7 @@ def _variable(field: SettingField) -> str:
 
 DERIVED: Mapping[Path, Callable[[], str]] = {
     REPOSITORY / ".env.example": environment_example,
+    REPOSITORY / "migration" / "complete_setup.sql": partial(complete_setup, REPOSITORY / "migration"),
     REPOSITORY / "docs" / "reference" / "errors.md": errors_page,
     REPOSITORY / "docs" / "reference" / "providers.md": providers_page,
     **({LOCK: completed} if LOCK.exists() else {}),

@@ -1,0 +1,1879 @@
+-- Archon's whole schema, for the SQL editor of a Supabase project (or any Postgres 15 or newer with pgvector).
+-- Generated from the numbered files beside it by `make generate`; do not edit. It can be run again: what was applied
+-- is left out. Run as one piece it is one transaction, so that a failure leaves nothing half-done.
+-- A large database of Archon v1 is better taken over with `DATABASE_URL=<connection string> archon migrate`: the
+-- editor ends statements that take minutes.
+
+create extension if not exists vector;
+
+create table if not exists archon_migrations (
+  id uuid primary key default gen_random_uuid(),
+  version varchar(20) not null,
+  migration_name varchar(255) not null,
+  applied_at timestamptz not null default now(),
+  checksum varchar(32),
+  unique (version, migration_name)
+);
+
+do $archon_check$
+declare
+  installed text := (select extversion from pg_extension where extname = 'vector');
+  unknown text := (select string_agg(version, ', ' order by version) from archon_migrations
+                   where version ~ '^[0-9]{4}$' and version not in ('0001', '0002', '0003', '0010', '0020', '0030', '0040', '0070', '0078', '0080'));
+begin
+  if string_to_array(substring(installed from '^[0-9]+[.][0-9]+'), '.')::integer[] < array[0, 8] then
+    raise exception 'pgvector % is too old: run "alter extension vector update".', installed;
+  end if;
+  if unknown is not null then
+    raise exception 'The database has migrations that this version of Archon does not know: %.', unknown;
+  end if;
+end $archon_check$;
+
+do $archon_step_0001$
+begin
+  if exists (select 1 from archon_migrations where version = '0001') then
+    return;
+  end if;
+  execute $archon_file_0001$
+-- Settings and secrets. `archon_settings` has the columns of Archon v1; secrets live apart, sealed with a key of ours.
+
+create extension if not exists vector;
+
+create or replace function archon_touch() returns trigger language plpgsql as $$
+begin
+  new.updated_at := now();
+  return new;
+end $$;
+
+create table if not exists archon_migrations (
+  id uuid primary key default gen_random_uuid(),
+  version varchar(20) not null,
+  migration_name varchar(255) not null,
+  applied_at timestamptz not null default now(),
+  checksum varchar(32),
+  unique (version, migration_name)
+);
+
+create table if not exists archon_settings (
+  id uuid primary key default gen_random_uuid(),
+  key varchar(255) not null unique,
+  value text,
+  encrypted_value text,
+  is_encrypted boolean not null default false,
+  category varchar(100),
+  description text,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now()
+);
+create index if not exists archon_settings_category on archon_settings (category);
+
+create table if not exists archon_secrets (
+  key varchar(255) primary key references archon_settings (key) on delete cascade on update cascade,
+  sealed text not null,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now()
+);
+
+create or replace trigger archon_settings_touch before update on archon_settings
+  for each row execute function archon_touch();
+create or replace trigger archon_secrets_touch before update on archon_secrets
+  for each row execute function archon_touch();
+
+-- A jsonb argument arrives as an object through psycopg and as a string through some REST faces.
+create or replace function archon_json(argument jsonb) returns jsonb language sql immutable as $$
+  select case jsonb_typeof(argument) when 'string' then (argument #>> '{}')::jsonb else argument end
+$$;
+
+create or replace function archon_settings_list() returns setof archon_settings language sql stable as $$
+  select * from archon_settings order by key
+$$;
+
+create or replace function archon_secrets_list()
+returns table (key varchar, sealed text) language sql stable as $$
+  select s.key, s.sealed from archon_secrets s order by s.key
+$$;
+
+-- Settings and their sealed secrets as they are at one moment.
+create or replace function archon_settings_load()
+returns table (key varchar, value text, encrypted_value text, is_encrypted boolean, category varchar,
+               description text, sealed text) language sql stable as $$
+  select s.key, s.value, s.encrypted_value, s.is_encrypted, s.category, s.description, t.sealed
+  from archon_settings s left join archon_secrets t on t.key = s.key
+  order by s.key
+$$;
+
+-- One row of `archon_settings`, and what becomes of the secret beside it. A secret that is saved leaves v1's
+-- ciphertext in its row as it is; one that is cleared, or a row that turns into a plain one, takes it along.
+-- `sealed` absent: the caller writes the row only.
+create or replace function archon_settings_put(entry jsonb) returns void language plpgsql as $$
+declare
+  secret boolean := coalesce((entry->>'is_encrypted')::boolean, false);
+  cleared boolean := not secret or (entry ? 'sealed' and entry->>'sealed' is null);
+begin
+  insert into archon_settings as s (key, value, encrypted_value, is_encrypted, category, description)
+  values (entry->>'key', case when secret then null else entry->>'value' end,
+          case when cleared then null else entry->>'encrypted_value' end, secret,
+          entry->>'category', entry->>'description')
+  on conflict (key) do update set
+    value = excluded.value,
+    encrypted_value = case when cleared then null else coalesce(excluded.encrypted_value, s.encrypted_value) end,
+    is_encrypted = excluded.is_encrypted,
+    category = coalesce(excluded.category, s.category),
+    description = coalesce(excluded.description, s.description);
+  if cleared then
+    delete from archon_secrets where key = entry->>'key';
+  elsif entry->>'sealed' is not null then
+    insert into archon_secrets (key, sealed) values (entry->>'key', entry->>'sealed')
+    on conflict (key) do update set sealed = excluded.sealed;
+  end if;
+end $$;
+
+-- Writes and removes all or nothing. `entries`: [{key, value, sealed, is_encrypted, category, description}].
+create or replace function archon_settings_save(entries jsonb, removed text[] default '{}')
+returns integer language plpgsql as $$
+declare
+  entry jsonb;
+  changed integer;
+begin
+  delete from archon_settings where key = any (removed);
+  get diagnostics changed = row_count;
+  for entry in select * from jsonb_array_elements(archon_json(entries)) loop
+    perform archon_settings_put(entry);
+    changed := changed + 1;
+  end loop;
+  return changed;
+end $$;
+
+create or replace function archon_settings_delete(keys text[]) returns integer language sql as $$
+  select archon_settings_save('[]'::jsonb, keys)
+$$;
+
+-- The sealed text of one secret whose row in `archon_settings` is already there; null clears it, v1's too.
+create or replace function archon_secrets_put(key text, sealed text) returns void language plpgsql as $$
+begin
+  if archon_secrets_put.sealed is null then
+    delete from archon_secrets t where t.key = archon_secrets_put.key;
+    update archon_settings s set encrypted_value = null where s.key = archon_secrets_put.key;
+    return;
+  end if;
+  insert into archon_secrets as t (key, sealed) values (archon_secrets_put.key, archon_secrets_put.sealed)
+  on conflict on constraint archon_secrets_pkey do update set sealed = excluded.sealed;
+end $$;
+
+-- Another key for all secrets at once. `entries`: [{key, was, sealed}]; refused as a whole when a secret was
+-- changed, added or removed since they were read, because what is missed here could never be opened again.
+create or replace function archon_secrets_reseal(entries jsonb) returns integer language plpgsql as $$
+declare
+  resealed integer;
+begin
+  lock table archon_secrets in share row exclusive mode;
+  update archon_secrets t set sealed = e.sealed
+  from jsonb_to_recordset(archon_json(entries)) as e(key text, was text, sealed text)
+  where t.key = e.key and t.sealed = e.was;
+  get diagnostics resealed = row_count;
+  if resealed <> jsonb_array_length(archon_json(entries)) or resealed <> (select count(*) from archon_secrets) then
+    raise exception 'A secret was changed while all secrets were given a new key' using errcode = 'lock_not_available';
+  end if;
+  return resealed;
+end $$;
+$archon_file_0001$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0001', 'settings', '2ff39901fb82000ac6dae98a64cc2599');
+end $archon_step_0001$;
+
+do $archon_step_0002$
+begin
+  if exists (select 1 from archon_migrations where version = '0002') then
+    return;
+  end if;
+  execute $archon_file_0002$
+-- Sources, pages, chunks and code examples: the columns of Archon v1, with what Archon adds beside them.
+
+create table if not exists archon_sources (
+  source_id text primary key,
+  source_url text,
+  source_display_name text,
+  title text,
+  summary text,
+  total_word_count integer not null default 0,
+  metadata jsonb not null default '{}',
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now()
+);
+create index if not exists archon_sources_metadata on archon_sources using gin (metadata);
+
+create table if not exists archon_page_metadata (
+  id uuid primary key default gen_random_uuid(),
+  source_id text not null references archon_sources (source_id) on delete cascade,
+  url text not null,
+  full_content text not null,
+  section_title text,
+  section_order integer not null default 0,
+  word_count integer not null,
+  char_count integer not null,
+  chunk_count integer not null default 0,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  metadata jsonb not null default '{}'
+);
+alter table archon_page_metadata
+  add column if not exists title text,
+  add column if not exists url_key text,
+  add column if not exists content_hash text,
+  add column if not exists language text,
+  add column if not exists etag text,
+  add column if not exists last_modified text,
+  add column if not exists fetched_at timestamptz;
+create index if not exists archon_page_metadata_source on archon_page_metadata (source_id, section_order);
+create index if not exists archon_page_metadata_url on archon_page_metadata (url);
+-- `url_key` is the canonical form of `url` (scheme and host in lower case, no fragment, no tracking parameters).
+create unique index if not exists archon_page_metadata_key on archon_page_metadata (source_id, url_key);
+
+create table if not exists archon_crawled_pages (
+  id bigserial primary key,
+  url varchar not null,
+  chunk_number integer not null,
+  content text not null,
+  metadata jsonb not null default '{}',
+  source_id text not null references archon_sources (source_id) on delete cascade,
+  llm_chat_model text,
+  embedding_model text,
+  embedding_dimension integer,
+  content_search_vector tsvector generated always as (to_tsvector('english', content)) stored,
+  created_at timestamptz not null default now(),
+  page_id uuid references archon_page_metadata (id) on delete cascade,
+  unique (source_id, url, chunk_number)
+);
+alter table archon_crawled_pages
+  add column if not exists heading_path text[] not null default '{}',
+  add column if not exists token_count integer,
+  add column if not exists page_number integer;
+create index if not exists archon_crawled_pages_source on archon_crawled_pages (source_id);
+create index if not exists archon_crawled_pages_page on archon_crawled_pages (page_id);
+create index if not exists archon_crawled_pages_text on archon_crawled_pages using gin (content_search_vector);
+
+create table if not exists archon_code_examples (
+  id bigserial primary key,
+  url varchar not null,
+  chunk_number integer not null,
+  content text not null,
+  summary text not null,
+  metadata jsonb not null default '{}',
+  source_id text not null references archon_sources (source_id) on delete cascade,
+  llm_chat_model text,
+  embedding_model text,
+  embedding_dimension integer,
+  content_search_vector tsvector
+    generated always as (to_tsvector('english', content || ' ' || summary)) stored,
+  created_at timestamptz not null default now(),
+  unique (url, chunk_number)
+);
+create index if not exists archon_code_examples_source on archon_code_examples (source_id);
+create index if not exists archon_code_examples_text on archon_code_examples using gin (content_search_vector);
+
+-- Archon v1 allowed an address once in the whole store, so that a second source took pages away from the first.
+do $$
+declare
+  found record;
+begin
+  for found in
+    select c.conrelid::regclass as owner, c.conname
+    from pg_constraint c
+    where c.contype = 'u' and c.conrelid in ('archon_page_metadata'::regclass, 'archon_crawled_pages'::regclass)
+      and (select array_agg(a.attname::text order by a.attname) from pg_attribute a
+           where a.attrelid = c.conrelid and a.attnum = any (c.conkey)) in (array['url'], array['chunk_number', 'url'])
+  loop
+    execute format('alter table %s drop constraint %I', found.owner, found.conname);
+  end loop;
+end $$;
+
+-- An embedding space: vectors of different spaces are never compared. `similarity_floor` is the 95th
+-- percentile of the cosine between unrelated sentences and passages of the store, null until measured.
+create table if not exists archon_embedding_spaces (
+  id integer generated always as identity primary key,
+  model text not null,
+  dimensions integer not null check (dimensions between 1 and 16000),
+  normalised boolean not null default true,
+  query_prefix text not null default '',
+  passage_prefix text not null default '',
+  state text not null default 'active' check (state in ('building', 'active', 'retired')),
+  similarity_floor real,
+  canaries jsonb not null default '[]',
+  activated_at timestamptz not null default now(),
+  created_at timestamptz not null default now(),
+  unique (model, dimensions, normalised, query_prefix, passage_prefix)
+);
+
+-- Any vector size: the column has none, each space has a partial HNSW index over a cast.
+create table if not exists archon_chunk_vectors (
+  space_id integer not null references archon_embedding_spaces (id) on delete cascade,
+  chunk_id bigint not null references archon_crawled_pages (id) on delete cascade,
+  embedding vector not null,
+  primary key (space_id, chunk_id)
+);
+create index if not exists archon_chunk_vectors_chunk on archon_chunk_vectors (chunk_id);
+$archon_file_0002$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0002', 'knowledge', 'ae5a3e493c0775a9fa55d26a1c755b2e');
+end $archon_step_0002$;
+
+do $archon_step_0003$
+begin
+  if exists (select 1 from archon_migrations where version = '0003') then
+    return;
+  end if;
+  execute $archon_file_0003$
+-- Jobs and conversations.
+
+create table if not exists archon_jobs (
+  id uuid primary key default gen_random_uuid(),
+  kind text not null check (kind in ('crawl', 'upload', 'refresh', 'reembed')),
+  state text not null default 'queued'
+    check (state in ('queued', 'running', 'paused', 'completed', 'failed', 'cancelled')),
+  source_id text,
+  request jsonb not null,
+  progress jsonb not null default '{}',
+  result jsonb,
+  error jsonb,
+  cancel_requested boolean not null default false,
+  lease_owner text,
+  lease_until timestamptz,
+  attempts integer not null default 0,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  finished_at timestamptz
+);
+create index if not exists archon_jobs_open on archon_jobs (created_at) where state in ('queued', 'running', 'paused');
+create unique index if not exists archon_jobs_one_per_source on archon_jobs (source_id)
+  where state in ('queued', 'running', 'paused');
+create index if not exists archon_jobs_source on archon_jobs (source_id, created_at desc);
+create or replace trigger archon_jobs_touch before update on archon_jobs
+  for each row execute function archon_touch();
+
+-- The frontier of a crawl and its history in one: every address a job knows, and what became of it.
+create table if not exists archon_job_pages (
+  job_id uuid not null references archon_jobs (id) on delete cascade,
+  url_key text not null,
+  url text not null,
+  depth integer not null,
+  label text not null default '',
+  position bigint generated always as identity,
+  state text not null default 'queued'
+    check (state in ('queued', 'stored', 'unchanged', 'failed', 'removed', 'skipped')),
+  chunks integer not null default 0,
+  words integer not null default 0,
+  error jsonb,
+  finished_at timestamptz,
+  primary key (job_id, url_key)
+);
+
+-- The bytes of an uploaded file, kept until its job has ended.
+create table if not exists archon_uploads (
+  job_id uuid primary key references archon_jobs (id) on delete cascade,
+  content bytea not null
+);
+
+create table if not exists archon_conversations (
+  id uuid primary key default gen_random_uuid(),
+  title text not null,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now()
+);
+
+-- `outcome` of an answer: complete, truncated, upstream_error, stalled or cancelled; null while it is written.
+create table if not exists archon_messages (
+  id uuid primary key default gen_random_uuid(),
+  conversation_id uuid not null references archon_conversations (id) on delete cascade,
+  position integer not null,
+  role text not null check (role in ('user', 'assistant')),
+  content text not null,
+  outcome text check (outcome in ('complete', 'truncated', 'upstream_error', 'stalled', 'cancelled')),
+  provider text,
+  model text,
+  passages jsonb not null default '[]',
+  support jsonb not null default '[]',
+  usage jsonb,
+  error jsonb,
+  created_at timestamptz not null default now(),
+  unique (conversation_id, position)
+);
+$archon_file_0003$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0003', 'work', 'd8b69e79ecd7b7469908c27c57f35c2a');
+end $archon_step_0003$;
+
+do $archon_step_0010$
+begin
+  if exists (select 1 from archon_migrations where version = '0010') then
+    return;
+  end if;
+  execute $archon_file_0010$
+-- What ingest writes and what the knowledge pages read: spaces, sources, pages, jobs.
+
+-- ---------------------------------------------------------------- embedding spaces
+
+-- The space of an identity, made on first use with its index; it becomes the newest active one.
+create or replace function archon_space_ensure(
+  model text, dimensions integer, normalised boolean, query_prefix text, passage_prefix text
+) returns setof archon_embedding_spaces language plpgsql as $$
+#variable_conflict use_column
+declare
+  space archon_embedding_spaces;
+begin
+  -- Two jobs that start at once must not both build the index.
+  perform pg_advisory_xact_lock(hashtext('archon_space_ensure'));
+  insert into archon_embedding_spaces as s (model, dimensions, normalised, query_prefix, passage_prefix)
+  values (archon_space_ensure.model, archon_space_ensure.dimensions, archon_space_ensure.normalised,
+          archon_space_ensure.query_prefix, archon_space_ensure.passage_prefix)
+  on conflict (model, dimensions, normalised, query_prefix, passage_prefix)
+    do update set state = 'active', activated_at = now()
+  returning * into space;
+  perform archon_space_index(space.id, space.dimensions);
+  return next space;
+end $$;
+
+-- HNSW over a cast, for this space's rows alone: `vector` to 2,000 dimensions, `halfvec` to 4,000, exact above.
+create or replace function archon_space_index(space integer, size integer) returns void language plpgsql as $$
+declare
+  cast_type text := case when size <= 2000 then 'vector' when size <= 4000 then 'halfvec' end;
+begin
+  if cast_type is not null then
+    execute format(
+      'create index if not exists %I on archon_chunk_vectors using hnsw ((embedding::%s(%s)) %s_cosine_ops) where space_id = %s',
+      'archon_vectors_space_' || space, cast_type, size, cast_type, space);
+  end if;
+end $$;
+
+create or replace function archon_space_set_canaries(space integer, canaries jsonb) returns void language sql as $$
+  update archon_embedding_spaces s set canaries = archon_json(archon_space_set_canaries.canaries) where s.id = space
+$$;
+
+create or replace function archon_active_space() returns setof archon_embedding_spaces language sql stable as $$
+  select * from archon_embedding_spaces where state = 'active' order by activated_at desc, id desc limit 1
+$$;
+
+create or replace function archon_spaces() returns table (
+  id integer, model text, dimensions integer, normalised boolean, query_prefix text, passage_prefix text,
+  state text, similarity_floor real, canaries jsonb, activated_at timestamptz, vector_count bigint
+) language sql stable as $$
+  select s.id, s.model, s.dimensions, s.normalised, s.query_prefix, s.passage_prefix, s.state, s.similarity_floor,
+         s.canaries, s.activated_at, (select count(*) from archon_chunk_vectors v where v.space_id = s.id)
+  from archon_embedding_spaces s order by s.activated_at desc, s.id desc
+$$;
+
+-- ---------------------------------------------------------------- jobs
+
+create or replace function archon_job_create(kind text, source text, request jsonb, progress jsonb)
+returns setof archon_jobs language plpgsql as $$
+#variable_conflict use_column
+declare
+  running archon_jobs;
+  made archon_jobs;
+begin
+  select * into running from archon_jobs j
+  where j.source_id = source and j.state in ('queued', 'running', 'paused') limit 1;
+  if found then
+    raise exception 'This source is being worked on already, by job %.', running.id using errcode = 'unique_violation';
+  end if;
+  insert into archon_jobs (kind, source_id, request, progress)
+  values (archon_job_create.kind, source, archon_json(archon_job_create.request), archon_json(archon_job_create.progress))
+  returning * into made;
+  return next made;
+end $$;
+
+-- An upload's job and its bytes come into being together; `content` is base64.
+create or replace function archon_job_create_upload(source text, request jsonb, progress jsonb, content text)
+returns setof archon_jobs language plpgsql as $$
+declare
+  made archon_jobs;
+begin
+  select * into made from archon_job_create('upload', source, request, progress);
+  insert into archon_uploads (job_id, content)
+  values (made.id, decode(archon_job_create_upload.content, 'base64'));
+  return next made;
+end $$;
+
+create or replace function archon_upload_content(job uuid) returns table (content text) language sql stable as $$
+  select encode(u.content, 'base64') from archon_uploads u where u.job_id = job
+$$;
+
+-- One job for `worker`, or no row: a queued one, one whose lease ran out, or one of a worker known to be gone.
+create or replace function archon_job_claim(worker text, lease_s double precision, gone text[])
+returns setof archon_jobs language sql as $$
+  update archon_jobs set state = 'running', lease_owner = worker, lease_until = now() + make_interval(secs => lease_s),
+         attempts = attempts + 1
+  where id = (select j.id from archon_jobs j
+              where j.state = 'queued'
+                 or (j.state = 'running' and (j.lease_until < now() or j.lease_owner = any (gone)))
+              order by j.created_at for update skip locked limit 1)
+  returning *
+$$;
+
+-- No row: the lease is lost, the worker must stop.
+create or replace function archon_job_heartbeat(job uuid, worker text, lease_s double precision, progress jsonb)
+returns table (cancel_requested boolean) language sql as $$
+  update archon_jobs j set lease_until = now() + make_interval(secs => lease_s),
+         progress = archon_json(archon_job_heartbeat.progress)
+  where j.id = job and j.lease_owner = worker and j.state = 'running'
+  returning j.cancel_requested
+$$;
+
+create or replace function archon_job_finish(
+  job uuid, worker text, state text, progress jsonb, result jsonb, error jsonb
+) returns setof archon_jobs language plpgsql as $$
+#variable_conflict use_column
+declare
+  done archon_jobs;
+begin
+  update archon_jobs j set state = archon_job_finish.state, progress = archon_json(archon_job_finish.progress),
+         result = archon_json(archon_job_finish.result), error = archon_json(archon_job_finish.error),
+         finished_at = now(), lease_owner = null, lease_until = null
+  where j.id = job and j.lease_owner = worker and j.state = 'running'
+  returning * into done;
+  if found then
+    delete from archon_uploads u where u.job_id = job;
+    return next done;
+  end if;
+end $$;
+
+-- A worker that shuts down gives its job back; that does not count as an attempt.
+create or replace function archon_job_release(job uuid, worker text, progress jsonb) returns void language sql as $$
+  update archon_jobs j set state = 'queued', lease_owner = null, lease_until = null, attempts = greatest(attempts - 1, 0),
+         progress = archon_json(archon_job_release.progress)
+  where j.id = job and j.lease_owner = worker and j.state = 'running'
+$$;
+
+-- No row: there is no such job. A job that nobody works on yet ends at once.
+create or replace function archon_job_stop(job uuid) returns setof archon_jobs language plpgsql as $$
+#variable_conflict use_column
+declare
+  found_job archon_jobs;
+begin
+  update archon_jobs j set cancel_requested = true,
+         state = case when j.state in ('queued', 'paused') then 'cancelled' else j.state end,
+         finished_at = case when j.state in ('queued', 'paused') then now() else j.finished_at end
+  where j.id = job and j.state in ('queued', 'running', 'paused');
+  select * into found_job from archon_jobs j where j.id = job;
+  if found then
+    return next found_job;
+  end if;
+end $$;
+
+create or replace function archon_job(job uuid) returns setof archon_jobs language sql stable as $$
+  select * from archon_jobs where id = job
+$$;
+
+create or replace function archon_jobs_open() returns setof archon_jobs language sql stable as $$
+  select * from archon_jobs where state in ('queued', 'running', 'paused') order by created_at
+$$;
+
+create or replace function archon_jobs_of(source text, row_limit integer) returns setof archon_jobs language sql stable as $$
+  select * from archon_jobs where source_id = source order by created_at desc limit row_limit
+$$;
+
+-- ---------------------------------------------------------------- the frontier of a job
+
+-- Adds addresses that the job does not know yet, up to `page_limit` in all, and returns those.
+create or replace function archon_frontier_add(
+  job uuid, keys text[], urls text[], labels text[], depth integer, page_limit integer
+) returns table (url_key text, url text, label text) language sql as $$
+  insert into archon_job_pages as p (job_id, url_key, url, label, depth)
+  select job, n.key, n.url, n.label, archon_frontier_add.depth
+  from (select t.key, t.url, t.label, t.place from unnest(keys, urls, labels) with ordinality t (key, url, label, place)
+        where not exists (select 1 from archon_job_pages k where k.job_id = job and k.url_key = t.key)
+        order by t.place
+        limit greatest(page_limit - (select count(*) from archon_job_pages c where c.job_id = job and c.state <> 'skipped'), 0)) n
+  order by n.place
+  on conflict (job_id, url_key) do nothing
+  returning p.url_key, p.url, p.label
+$$;
+
+create or replace function archon_frontier(job uuid) returns setof archon_job_pages language sql stable as $$
+  select * from archon_job_pages where job_id = job order by position
+$$;
+
+-- What became of one address, where nothing was stored for it.
+create or replace function archon_frontier_settle(job uuid, worker text, page text, state text, error jsonb)
+returns void language plpgsql as $$
+#variable_conflict use_column
+begin
+  perform archon_require_lease(job, worker);
+  update archon_job_pages p set state = archon_frontier_settle.state, error = archon_json(archon_frontier_settle.error),
+         finished_at = now()
+  where p.job_id = job and p.url_key = page;
+end $$;
+
+-- A worker that lost its lease must not write: another one has the job.
+create or replace function archon_require_lease(job uuid, worker text) returns void language plpgsql as $$
+begin
+  if not exists (select 1 from archon_jobs j where j.id = job and j.lease_owner = worker and j.state = 'running') then
+    raise exception 'The job is no longer this worker''s.' using errcode = 'lock_not_available';
+  end if;
+end $$;
+
+-- ---------------------------------------------------------------- sources
+
+-- An existing title stays: a person may have changed it.
+create or replace function archon_source_ensure(
+  source text, source_url text, display_name text, title text, metadata jsonb
+) returns void language sql as $$
+  insert into archon_sources as s (source_id, source_url, source_display_name, title, summary, metadata)
+  values (source, archon_source_ensure.source_url, display_name, archon_source_ensure.title,
+          'Content from ' || display_name, archon_json(archon_source_ensure.metadata))
+  on conflict (source_id) do update set
+    source_url = excluded.source_url, source_display_name = excluded.source_display_name,
+    title = coalesce(nullif(s.title, ''), excluded.title), metadata = s.metadata || excluded.metadata, updated_at = now()
+$$;
+
+-- Sums up the pages; a title that was only the address gives way to the start page's. A source that never got a
+-- page goes again, so that a failed first crawl leaves nothing behind.
+create or replace function archon_source_settle(source text, better_title text) returns void language plpgsql as $$
+begin
+  delete from archon_sources s where s.source_id = source
+    and not exists (select 1 from archon_page_metadata p where p.source_id = source)
+    and not exists (select 1 from archon_crawled_pages c where c.source_id = source);
+  update archon_sources s set
+    total_word_count = (select coalesce(sum(p.word_count), 0) from archon_page_metadata p where p.source_id = source),
+    title = case when better_title <> '' and s.title = s.source_display_name then better_title else s.title end,
+    updated_at = now()
+  where s.source_id = source;
+end $$;
+
+create or replace function archon_source_summaries(
+  source text, knowledge_type text, search text, row_limit integer, row_offset integer
+) returns table (
+  source_id text, source_url text, display_name text, title text, summary text, metadata jsonb, word_count integer,
+  page_count bigint, chunk_count bigint, code_examples_count bigint, created_at timestamptz, updated_at timestamptz,
+  last_job_id uuid, last_job_state text, last_job_finished_at timestamptz, last_job_stored integer,
+  last_job_failed integer, total bigint
+) language sql stable as $$
+  with chosen as (
+    select s.*, count(*) over () as total from archon_sources s
+    where (source is null or s.source_id = source)
+      and (archon_source_summaries.knowledge_type is null
+           or s.metadata->>'knowledge_type' = archon_source_summaries.knowledge_type)
+      and (search is null or s.title ilike search or s.summary ilike search or s.source_id ilike search)
+    order by s.updated_at desc, s.source_id
+    limit row_limit offset row_offset
+  )
+  select c.source_id, coalesce(c.source_url, 'source://' || c.source_id), coalesce(c.source_display_name, c.title, c.source_id),
+         coalesce(c.title, c.source_display_name, c.source_id), coalesce(c.summary, ''), c.metadata, c.total_word_count,
+         (select count(*) from archon_page_metadata p where p.source_id = c.source_id),
+         (select count(*) from archon_crawled_pages k where k.source_id = c.source_id),
+         (select count(*) from archon_code_examples e where e.source_id = c.source_id),
+         c.created_at, c.updated_at, j.id, j.state, j.finished_at,
+         coalesce((j.result->>'pages_stored')::integer, 0), coalesce((j.result->>'pages_failed')::integer, 0), c.total
+  from chosen c
+  left join lateral (select * from archon_jobs a where a.source_id = c.source_id order by a.created_at desc limit 1) j on true
+  order by c.updated_at desc, c.source_id
+$$;
+
+create or replace function archon_source_update(source text, title text, metadata jsonb)
+returns table (source_id text) language sql as $$
+  update archon_sources s set title = coalesce(archon_source_update.title, s.title),
+         metadata = s.metadata || coalesce(archon_json(archon_source_update.metadata), '{}'), updated_at = now()
+  where s.source_id = source returning s.source_id
+$$;
+
+-- Takes the source with everything below it and stops the work on it.
+create or replace function archon_source_delete(source text)
+returns table (source_id text) language plpgsql as $$
+#variable_conflict use_column
+begin
+  perform archon_job_stop(j.id) from archon_jobs j
+  where j.source_id = source and j.state in ('queued', 'running', 'paused');
+  return query delete from archon_sources s where s.source_id = source returning s.source_id;
+end $$;
+
+-- ---------------------------------------------------------------- pages and chunks
+
+-- True when the page is stored with this very content and has vectors in `space`: then nothing is embedded.
+create or replace function archon_page_keep(
+  job uuid, worker text, frontier_key text, source text, page_key text, hash text, space integer
+) returns table (kept boolean) language plpgsql as $$
+#variable_conflict use_column
+declare
+  page uuid;
+begin
+  perform archon_require_lease(job, worker);
+  select p.id into page from archon_page_metadata p
+  where p.source_id = source and p.url_key = page_key and p.content_hash = hash
+    and exists (select 1 from archon_crawled_pages c join archon_chunk_vectors v on v.chunk_id = c.id
+                where c.page_id = p.id and v.space_id = space);
+  if page is not null then
+    update archon_page_metadata p set fetched_at = now() where p.id = page;
+    update archon_job_pages f set state = 'unchanged', error = null, finished_at = now()
+    where f.job_id = job and f.url_key = frontier_key;
+  end if;
+  return query select page is not null;
+end $$;
+
+-- Writes a page, its chunks and their vectors, and takes away what the page had before: all or nothing.
+-- `page`: {url, url_key, title, content, content_hash, language, word_count, section_order, metadata, etag, last_modified};
+-- `details`: one {heading_path, token_count, page_number, metadata} per chunk, in the order of `contents`.
+create or replace function archon_page_save(
+  job uuid, worker text, frontier_key text, source text, page jsonb, space integer,
+  contents text[], details jsonb, embeddings vector[]
+) returns table (page_id uuid, chunk_count integer) language plpgsql as $$
+#variable_conflict use_column
+declare
+  doc jsonb := archon_json(page);
+  parts jsonb := archon_json(details);
+  saved uuid;
+begin
+  perform archon_require_lease(job, worker);
+  saved := archon_page_put(source, doc, coalesce(cardinality(contents), 0));
+  delete from archon_crawled_pages c where c.page_id = saved;
+  perform archon_chunks_put(source, saved, doc, space, contents, parts, embeddings);
+  update archon_job_pages f set state = 'stored', error = null, chunks = cardinality(contents),
+         words = (doc->>'word_count')::integer, finished_at = now()
+  where f.job_id = job and f.url_key = frontier_key;
+  return query select saved, cardinality(contents);
+end $$;
+
+create or replace function archon_page_put(source text, doc jsonb, chunk_total integer) returns uuid
+language plpgsql as $$
+declare
+  saved uuid;
+begin
+  if not exists (select 1 from archon_sources s where s.source_id = source for key share) then
+    raise exception 'The source was deleted.' using errcode = 'no_data_found';
+  end if;
+  -- A page that Archon v1 stored has no key; its first new copy takes its place.
+  delete from archon_page_metadata p where p.source_id = source and p.url = doc->>'url' and p.url_key is null;
+  delete from archon_crawled_pages c where c.source_id = source and c.url = doc->>'url' and c.page_id is null;
+  insert into archon_page_metadata as p (source_id, url, url_key, title, full_content, content_hash, language, section_title,
+    section_order, word_count, char_count, chunk_count, metadata, etag, last_modified, fetched_at)
+  values (source, doc->>'url', doc->>'url_key', doc->>'title', doc->>'content', doc->>'content_hash', doc->>'language',
+    doc->>'section_title', coalesce((doc->>'section_order')::integer, 0), (doc->>'word_count')::integer,
+    length(doc->>'content'), chunk_total, coalesce(doc->'metadata', '{}'), doc->>'etag', doc->>'last_modified', now())
+  on conflict (source_id, url_key) do update set
+    url = excluded.url, title = excluded.title, full_content = excluded.full_content, content_hash = excluded.content_hash,
+    language = excluded.language, section_title = excluded.section_title, section_order = excluded.section_order,
+    word_count = excluded.word_count, char_count = excluded.char_count, chunk_count = excluded.chunk_count,
+    metadata = excluded.metadata, etag = excluded.etag, last_modified = excluded.last_modified,
+    fetched_at = excluded.fetched_at, updated_at = now()
+  returning p.id into saved;
+  return saved;
+end $$;
+
+create or replace function archon_chunks_put(
+  source text, page uuid, doc jsonb, space integer, contents text[], parts jsonb, embeddings vector[]
+) returns void language plpgsql as $$
+declare
+  target archon_embedding_spaces;
+begin
+  select * into strict target from archon_embedding_spaces s where s.id = space;
+  if exists (select 1 from unnest(embeddings) e where vector_dims(e) <> target.dimensions)
+     or cardinality(embeddings) <> cardinality(contents) then
+    raise exception 'The vectors do not fit the embedding space of % dimensions.', target.dimensions
+      using errcode = 'data_exception';
+  end if;
+  with made as (
+    insert into archon_crawled_pages (url, chunk_number, content, metadata, source_id, page_id, embedding_model,
+      embedding_dimension, heading_path, token_count, page_number)
+    select doc->>'url', t.n - 1, t.content,
+           coalesce(doc->'metadata', '{}') || coalesce(parts->(t.n::integer - 1)->'metadata', '{}')
+             || jsonb_build_object('page_id', page, 'chunk_index', t.n - 1),
+           source, page, target.model, target.dimensions,
+           array(select jsonb_array_elements_text(parts->(t.n::integer - 1)->'heading_path')),
+           (parts->(t.n::integer - 1)->>'token_count')::integer, (parts->(t.n::integer - 1)->>'page_number')::integer
+    from unnest(contents) with ordinality t (content, n)
+    returning id, chunk_number
+  )
+  insert into archon_chunk_vectors (space_id, chunk_id, embedding)
+  select space, made.id, embeddings[made.chunk_number + 1] from made;
+end $$;
+
+-- A page that its site no longer has.
+create or replace function archon_page_remove(job uuid, worker text, frontier_key text, source text, page_key text, error jsonb)
+returns table (removed boolean) language plpgsql as $$
+#variable_conflict use_column
+declare
+  gone integer;
+begin
+  perform archon_require_lease(job, worker);
+  delete from archon_page_metadata p where p.source_id = source and p.url_key = page_key;
+  get diagnostics gone = row_count;
+  update archon_job_pages f set state = case when gone > 0 then 'removed' else 'failed' end,
+         error = archon_json(archon_page_remove.error), finished_at = now()
+  where f.job_id = job and f.url_key = frontier_key;
+  return query select gone > 0;
+end $$;
+
+create or replace function archon_page_urls(source text)
+returns table (url text, url_key text) language sql stable as $$
+  select p.url, coalesce(p.url_key, p.url) from archon_page_metadata p where p.source_id = source order by p.section_order, p.url
+$$;
+
+create or replace function archon_page_list(source text, section text)
+returns table (id uuid, url text, title text, section_title text, section_order integer, word_count integer,
+               char_count integer, chunk_count integer, fetched_at timestamptz) language sql stable as $$
+  select p.id, p.url, coalesce(p.title, p.url), p.section_title, p.section_order, p.word_count, p.char_count, p.chunk_count,
+         p.fetched_at
+  from archon_page_metadata p
+  where p.source_id = source and (section is null or p.section_title = section)
+  order by p.section_order, p.created_at, p.url
+$$;
+
+create or replace function archon_page(page uuid) returns setof archon_page_metadata language sql stable as $$
+  select * from archon_page_metadata where id = page
+$$;
+
+create or replace function archon_page_by_url(page_url text, page_key text)
+returns setof archon_page_metadata language sql stable as $$
+  (select * from archon_page_metadata where url = page_url order by updated_at desc limit 1)
+  union all
+  (select * from archon_page_metadata where url_key = page_key and url <> page_url order by updated_at desc limit 1)
+  limit 1
+$$;
+
+create or replace function archon_chunk_list(source text, address text, row_limit integer, row_offset integer)
+returns table (id bigint, source_id text, content text, metadata jsonb, url text, title text, heading_path text[],
+               page_id uuid, page_number integer, chunk_number integer, token_count integer, total bigint)
+language sql stable as $$
+  select c.id, c.source_id, c.content, c.metadata, c.url, coalesce(p.title, c.metadata->>'title', c.url), c.heading_path,
+         c.page_id, c.page_number, c.chunk_number, c.token_count, count(*) over ()
+  from archon_crawled_pages c left join archon_page_metadata p on p.id = c.page_id
+  where c.source_id = source and (address is null or c.url ilike address)
+  order by c.url, c.id
+  limit row_limit offset row_offset
+$$;
+
+create or replace function archon_code_example_list(source text, row_limit integer, row_offset integer)
+returns table (id bigint, source_id text, content text, summary text, metadata jsonb, url text, total bigint)
+language sql stable as $$
+  select e.id, e.source_id, e.content, e.summary, e.metadata, e.url, count(*) over ()
+  from archon_code_examples e where e.source_id = source order by e.id limit row_limit offset row_offset
+$$;
+$archon_file_0010$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0010', 'ingest_functions', '5d3144d33f3a99e1b4238ff6241cb4d6');
+end $archon_step_0010$;
+
+do $archon_step_0020$
+begin
+  if exists (select 1 from archon_migrations where version = '0020') then
+    return;
+  end if;
+  execute $archon_file_0020$
+-- Search: vector and keyword candidates, fused by rank; what an empty answer means; the measure of similarity.
+
+-- 'asyncio.gather' and 'docs/install' are one word each to the parser; apart, a question finds their parts.
+create or replace function archon_search_words(body text) returns tsvector language sql immutable parallel safe as $$
+  select to_tsvector('english'::regconfig, translate(body, './', '  '))
+$$;
+
+-- array_to_string is only "stable" because of arrays of dates; for text it never changes.
+create or replace function archon_heading_words(heading_path text[], metadata jsonb)
+returns tsvector language plpgsql immutable parallel safe as $$
+begin
+  return archon_search_words(coalesce(metadata->>'title', '') || ' ' || array_to_string(heading_path, ' '));
+end $$;
+
+alter table archon_crawled_pages drop column if exists content_search_vector;
+alter table archon_crawled_pages
+  add column content_search_vector tsvector generated always as (archon_search_words(content)) stored,
+  add column heading_search_vector tsvector
+    generated always as (archon_heading_words(heading_path, metadata)) stored;
+create index if not exists archon_crawled_pages_text on archon_crawled_pages using gin (content_search_vector);
+create index if not exists archon_crawled_pages_headings on archon_crawled_pages using gin (heading_search_vector);
+
+-- How many vectors the space had when its floor was measured: grown much since, it is measured again.
+alter table archon_embedding_spaces add column if not exists similarity_floor_size integer;
+
+-- The sources a search may use: null is all of them, an empty array none.
+create or replace function archon_search_scope(source_ids text[], tags text[])
+returns text[] language sql stable as $$
+  select case
+    when cardinality(source_ids) = 0 and cardinality(tags) = 0 then null
+    when cardinality(tags) = 0 then source_ids
+    else array(
+      select s.source_id from archon_sources s
+      where (cardinality(archon_search_scope.source_ids) = 0 or s.source_id = any (archon_search_scope.source_ids))
+        and s.metadata->'tags' ?| archon_search_scope.tags)
+  end
+$$;
+
+-- The `depth` nearest chunks. Within few chunks exactly; else through the HNSW index of the space, which is
+-- partial and over a cast: only a literal space and the same cast let the planner use it.
+create or replace function archon_vector_candidates(
+  space integer, query_embedding vector, scope text[], depth integer, exact boolean default false
+) returns table (chunk_id bigint, distance double precision) language plpgsql
+set jit = off as $$
+#variable_conflict use_column
+declare
+  exact_within constant integer := 5000;
+  size integer := vector_dims(query_embedding);
+  narrow boolean := false;
+  cast_type text;
+begin
+  perform 1 from archon_embedding_spaces s where s.id = space and s.dimensions = size;
+  if not found then
+    raise exception 'there is no embedding space % with % dimensions', space, size using errcode = 'no_data_found';
+  end if;
+  if scope is not null then
+    select count(*) <= exact_within into narrow from (
+      select 1 from archon_crawled_pages c where c.source_id = any (scope) limit exact_within + 1) as counted;
+  end if;
+  if narrow or exact or size > 4000 then
+    return query execute format(
+      'select v.chunk_id, v.embedding <=> $1 from archon_chunk_vectors v
+       where v.space_id = %s and ($2 is null
+         or v.chunk_id in (select c.id from archon_crawled_pages c where c.source_id = any ($2)))
+       order by 2, 1 limit $3', space) using query_embedding, scope, depth;
+    return;
+  end if;
+  cast_type := format(case when size <= 2000 then 'vector(%s)' else 'halfvec(%s)' end, size);
+  perform set_config('hnsw.ef_search', least(1000, greatest(100, 2 * depth))::text, true);
+  -- A filter that the nearest do not pass makes the scan go on instead of ending short; its order is
+  -- relaxed, so the few that come back are ordered again by the full vector.
+  perform set_config('hnsw.iterative_scan', case when scope is null then 'off' else 'relaxed_order' end, true);
+  return query execute format(
+    'with nearest as materialized (
+       select v.chunk_id, v.embedding from archon_chunk_vectors v
+       where v.space_id = %1$s %3$s order by v.embedding::%2$s <=> $1::%2$s limit $3)
+     select n.chunk_id, n.embedding <=> $1 from nearest n order by 2, 1',
+    space, cast_type, case when scope is null then '' else
+      'and exists (select 1 from archon_crawled_pages c where c.id = v.chunk_id and c.source_id = any ($2))' end)
+    using query_embedding, scope, depth;
+end $$;
+
+-- The words of a question with the share of chunks that have them (null: rare or never counted). The shares
+-- are the planner's own statistics of the text column, kept by (auto)analyze.
+create or replace function archon_query_words(query_text text)
+returns table (lexeme text, word tsquery, share real) language sql stable as $$
+  with known as (
+    select e.lexeme, e.share from pg_stats s,
+      unnest(s.most_common_elems::text::text[], s.most_common_elem_freqs) as e (lexeme, share)
+    where s.schemaname = any (current_schemas(false)) and s.tablename = 'archon_crawled_pages'
+      and s.attname = 'content_search_vector' and e.lexeme is not null
+  )
+  select w.lexeme, quote_literal(w.lexeme)::tsquery, k.share
+  from unnest(archon_search_words(left(query_text, 4000))) as w (lexeme)
+  left join known k on k.lexeme = w.lexeme
+  order by k.share nulls first, w.lexeme limit 24
+$$;
+
+-- The `depth` best chunks by words. Any word may match (people ask in sentences), a rare word counts more than a
+-- common one, a word in title or headings counts again. The rarest words that about `most` chunks have bring the
+-- candidates, from the indexes alone; then all words rank the best of them. ts_rank of one word is its saturated
+-- frequency: 0.6 where it stands once, never above 1.
+create or replace function archon_keyword_candidates(query_text text, scope text[], depth integer)
+returns table (chunk_id bigint, score double precision) language plpgsql
+set jit = off set plan_cache_mode = force_custom_plan set work_mem = '32MB' as $$
+#variable_conflict use_column
+declare
+  most constant integer := 2500;
+  headings constant double precision := 0.5;
+  weights constant real[] := '{1,1,1,1}';
+  total double precision;
+begin
+  select c.reltuples into total from pg_class c where c.oid = 'archon_crawled_pages'::regclass;
+  if total <= 0 then
+    select count(*) into total from archon_crawled_pages;
+  end if;
+  perform 1 from archon_query_words(query_text) q having min(coalesce(q.share, 0)) * total > most;
+  if found then  -- only common words: those chunks that have all of them
+    return query
+      select c.id, ts_rank(weights, c.content_search_vector, a.words)::double precision
+      from (select string_agg(quote_literal(q.lexeme), ' & ')::tsquery as words from archon_query_words(query_text) q) a,
+        lateral (select p.id, p.content_search_vector, p.heading_search_vector from archon_crawled_pages p
+          where p.content_search_vector @@ a.words and (scope is null or p.source_id = any (scope)) limit most) c
+      order by ts_rank(weights, c.heading_search_vector, a.words) desc, 2 desc, 1 limit depth;
+    return;
+  end if;
+  return query
+    with word as materialized (
+      select row_number() over rarest as n, q.word, q.share,
+        sum(coalesce(q.share, 0) * total) over rarest <= most as brings
+      from archon_query_words(query_text) q window rarest as (order by q.share nulls first, q.lexeme)
+    ), matched as materialized (
+      select w.n, true as inside, c.id from word w, lateral (
+        select p.id from archon_crawled_pages p
+        where p.content_search_vector @@ w.word and (scope is null or p.source_id = any (scope)) limit most) c
+      where w.brings
+      union all
+      select w.n, false, c.id from word w, lateral (
+        select p.id from archon_crawled_pages p
+        where p.heading_search_vector @@ w.word and (scope is null or p.source_id = any (scope)) limit most) c
+      where w.brings
+    ), weighed as materialized (
+      select w.n, w.word, ln(1 + total / greatest(1, coalesce(w.share * total, m.found, 0))) as rarity
+      from word w left join (select x.n, count(*) filter (where x.inside) as found from matched x group by x.n) m using (n)
+    ), best as materialized (
+      select m.id from matched m join weighed w using (n)
+      group by m.id order by sum(case when m.inside then w.rarity else headings * w.rarity end) desc, m.id
+      limit 3 * depth
+    ), plain as materialized (  -- `|| ''` unpacks each stored text once instead of once a word
+      select c.id, c.content_search_vector || ''::tsvector as body, c.heading_search_vector as heading
+      from best b join archon_crawled_pages c on c.id = b.id
+    )
+    select p.id, sum(w.rarity * (ts_rank(weights, p.body, w.word)
+      + case when p.heading @@ w.word then headings else 0 end))
+    from plain p cross join weighed w group by p.id order by 2 desc, 1 limit depth;
+end $$;
+
+-- Reciprocal rank fusion (k = 60) of both candidate lists. `space` null: keywords only. `similarity` is the
+-- cosine, also of a chunk that only its words found; null where the chunk has no vector in the space.
+create or replace function archon_search_chunks(
+  space integer, query_embedding vector, query_text text, source_ids text[], tags text[], match_count integer
+) returns table (
+  id bigint, url varchar, chunk_number integer, content text, metadata jsonb, source_id text, page_id uuid, title text,
+  heading_path text[], page_number integer, similarity double precision, fused_score double precision,
+  vector_rank integer, keyword_rank integer
+) language plpgsql set jit = off set plan_cache_mode = force_custom_plan as $$
+#variable_conflict use_column
+declare
+  depth integer := greatest(50, 2 * match_count);
+  scope text[] := archon_search_scope(source_ids, tags);
+begin
+  return query
+    with near as materialized (
+      select v.chunk_id, row_number() over (order by v.distance, v.chunk_id)::integer as place
+      from archon_vector_candidates(space, query_embedding, scope, depth) v
+      where space is not null and v.distance < 0.95  -- below a cosine of 0.05 nothing is alike
+    ), worded as materialized (
+      select k.chunk_id, row_number() over (order by k.score desc, k.chunk_id)::integer as place
+      from archon_keyword_candidates(query_text, scope, depth) k
+    ), fused as materialized (
+      select coalesce(n.chunk_id, w.chunk_id) as chunk_id, n.place as near_place, w.place as worded_place,
+        coalesce(1.0 / (60 + n.place), 0) + coalesce(1.0 / (60 + w.place), 0) as points
+      from near n full join worded w on w.chunk_id = n.chunk_id
+      order by 4 desc, coalesce(n.place, 1000000), 1 limit match_count
+    )
+    select c.id, c.url, c.chunk_number, c.content, c.metadata, c.source_id, c.page_id,
+      coalesce(p.title, c.metadata->>'title', p.section_title, s.title), c.heading_path, c.page_number,
+      1 - (v.embedding <=> query_embedding), f.points::double precision, f.near_place, f.worded_place
+    from fused f
+    join archon_crawled_pages c on c.id = f.chunk_id
+    join archon_sources s on s.source_id = c.source_id
+    left join archon_page_metadata p on p.id = c.page_id
+    left join archon_chunk_vectors v on v.space_id = space and v.chunk_id = c.id
+    order by f.points desc, coalesce(f.near_place, 1000000), c.id;
+end $$;
+
+-- The pages of page results, by id or, for chunks without one, by address.
+create or replace function archon_search_pages(page_ids text[])
+returns table (page_id uuid, url text, title text, section_title text, word_count integer, source_id text)
+language sql stable as $$
+  select p.id, p.url, p.title, p.section_title, p.word_count, p.source_id
+  from archon_page_metadata p where p.id = any (page_ids::uuid[])
+$$;
+
+-- Why a search that worked found nothing.
+create or replace function archon_search_reason(space integer, source_ids text[], tags text[])
+returns text language plpgsql stable as $$
+declare
+  scope text[] := archon_search_scope(source_ids, tags);
+begin
+  perform 1 from archon_crawled_pages c where scope is null or c.source_id = any (scope) limit 1;
+  if not found then
+    return 'empty_store';
+  end if;
+  perform 1 from archon_crawled_pages c join archon_chunk_vectors v on v.chunk_id = c.id and v.space_id = space
+    where scope is null or c.source_id = any (scope) limit 1;
+  if found then
+    return 'no_match';
+  end if;
+  perform 1 from archon_crawled_pages c join archon_chunk_vectors v on v.chunk_id = c.id
+    where scope is null or c.source_id = any (scope) limit 1;
+  return case when found then 'other_space' else 'no_match' end;
+end $$;
+
+-- The space of an embedding identity that may be searched; no row when nothing was ever embedded with it.
+create or replace function archon_search_space(
+  model text, dimensions integer, normalised boolean, query_prefix text, passage_prefix text
+) returns table (id integer, similarity_floor real, similarity_floor_size integer) language sql stable as $$
+  select s.id, s.similarity_floor, s.similarity_floor_size from archon_embedding_spaces s
+  where s.model = archon_search_space.model and s.dimensions = archon_search_space.dimensions
+    and s.normalised = archon_search_space.normalised and s.query_prefix = archon_search_space.query_prefix
+    and s.passage_prefix = archon_search_space.passage_prefix and s.state <> 'retired'
+$$;
+
+-- Vectors in the space: counted to 10,000, estimated from there on.
+create or replace function archon_space_size(space integer) returns integer language sql stable as $$
+  select case when counted.n < 10000 then counted.n else greatest(10000, c.reltuples)::integer end
+  from pg_class c,
+    (select count(*)::integer as n from (
+      select 1 from archon_chunk_vectors v where v.space_id = space limit 10000) as few) as counted
+  where c.oid = 'archon_chunk_vectors'::regclass
+$$;
+
+-- Passages spread evenly over the store, with the page each belongs to.
+create or replace function archon_floor_sample(space integer, wanted integer)
+returns table (chunk_id bigint, page text, content text, embedding vector) language sql stable as $$
+  with ends as (
+    select min(v.chunk_id) as first, max(v.chunk_id) as last from archon_chunk_vectors v where v.space_id = space
+  ), steps as (
+    select distinct near.chunk_id
+    from ends, generate_series(0, wanted - 1) as step,
+      lateral (select v.chunk_id from archon_chunk_vectors v
+        where v.space_id = space
+          and v.chunk_id >= ends.first + ((ends.last - ends.first) * step / greatest(1, wanted - 1))
+        order by v.chunk_id limit 1) as near
+  )
+  select c.id, coalesce(c.page_id::text, c.url), c.content, v.embedding
+  from steps
+  join archon_crawled_pages c on c.id = steps.chunk_id
+  join archon_chunk_vectors v on v.space_id = space and v.chunk_id = c.id
+  order by c.id
+$$;
+
+create or replace function archon_floor_save(space integer, similarity_floor double precision, size integer)
+returns void language sql as $$
+  update archon_embedding_spaces s
+  set similarity_floor = archon_floor_save.similarity_floor, similarity_floor_size = archon_floor_save.size
+  where s.id = space
+$$;
+
+create or replace function archon_vectors_of(space integer, chunk_ids bigint[])
+returns table (chunk_id bigint, embedding vector) language sql stable as $$
+  select v.chunk_id, v.embedding from archon_chunk_vectors v where v.space_id = space and v.chunk_id = any (chunk_ids)
+$$;
+$archon_file_0020$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0020', 'search_functions', '9732b9ee8303a0ad3094629486b4fa7a');
+end $archon_step_0020$;
+
+do $archon_step_0030$
+begin
+  if exists (select 1 from archon_migrations where version = '0030') then
+    return;
+  end if;
+  execute $archon_file_0030$
+-- Conversations and their messages.
+
+-- Stores a question and the still empty message of its answer. `conversation` null begins a new conversation.
+create or replace function archon_turn_begin(
+  conversation text, title text, question text, provider text, model text, passages jsonb
+) returns table (conversation_id uuid, question_id uuid, answer_id uuid) language plpgsql as $$
+declare
+  home uuid := conversation::uuid;
+  next_position integer;
+  asked uuid;
+  answer uuid;
+begin
+  if home is null then
+    insert into archon_conversations as c (title) values (archon_turn_begin.title) returning c.id into home;
+  else
+    -- Two tabs in one conversation: the row lock puts their turns one after the other.
+    perform 1 from archon_conversations c where c.id = home for update;
+    if not found then
+      raise exception 'There is no conversation %.', home using errcode = 'no_data_found';
+    end if;
+  end if;
+  select coalesce(max(m.position) + 1, 0) into next_position from archon_messages m where m.conversation_id = home;
+  insert into archon_messages as m (conversation_id, position, role, content)
+    values (home, next_position, 'user', question) returning m.id into asked;
+  insert into archon_messages as m (conversation_id, position, role, content, provider, model, passages)
+    values (home, next_position + 1, 'assistant', '', archon_turn_begin.provider, archon_turn_begin.model,
+            archon_json(archon_turn_begin.passages))
+    returning m.id into answer;
+  update archon_conversations c set updated_at = now() where c.id = home;
+  return query select home, asked, answer;
+end $$;
+
+-- Completes an answer; false when its conversation was deleted meanwhile.
+create or replace function archon_turn_end(
+  answer_id uuid, content text, outcome text, support jsonb, usage jsonb, error jsonb
+) returns boolean language plpgsql as $$
+declare
+  home uuid;
+begin
+  update archon_messages m
+  set content = archon_turn_end.content, outcome = archon_turn_end.outcome,
+      support = archon_json(archon_turn_end.support), usage = archon_json(archon_turn_end.usage),
+      error = archon_json(archon_turn_end.error)
+  where m.id = answer_id returning m.conversation_id into home;
+  update archon_conversations c set updated_at = now() where c.id = home;
+  return home is not null;
+end $$;
+
+create or replace function archon_conversations_list(most integer)
+returns table (id uuid, title text, created_at timestamptz, updated_at timestamptz, message_count bigint)
+language sql stable as $$
+  select c.id, c.title, c.created_at, c.updated_at,
+    (select count(*) from archon_messages m where m.conversation_id = c.id)
+  from archon_conversations c order by c.updated_at desc, c.id limit most
+$$;
+
+create or replace function archon_conversation(conversation uuid)
+returns table (id uuid, title text, created_at timestamptz, updated_at timestamptz, message_count bigint)
+language sql stable as $$
+  select c.id, c.title, c.created_at, c.updated_at,
+    (select count(*) from archon_messages m where m.conversation_id = c.id)
+  from archon_conversations c where c.id = conversation
+$$;
+
+create or replace function archon_conversation_messages(conversation uuid)
+returns setof archon_messages language sql stable as $$
+  select * from archon_messages m where m.conversation_id = conversation order by m.position
+$$;
+
+-- The last `most` messages, oldest first. Raises when there is no such conversation.
+create or replace function archon_conversation_tail(conversation uuid, most integer)
+returns table (role text, content text, outcome text) language plpgsql stable as $$
+begin
+  perform 1 from archon_conversations c where c.id = conversation;
+  if not found then
+    raise exception 'There is no conversation %.', conversation using errcode = 'no_data_found';
+  end if;
+  return query
+    select t.role, t.content, t.outcome from (
+      select m.role, m.content, m.outcome, m.position from archon_messages m
+      where m.conversation_id = conversation order by m.position desc limit most) as t
+    order by t.position;
+end $$;
+
+create or replace function archon_conversation_delete(conversation uuid) returns boolean language plpgsql as $$
+begin
+  delete from archon_conversations c where c.id = conversation;
+  return found;
+end $$;
+$archon_file_0030$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0030', 'conversation_functions', '08ba572a3af1827a9dcba99eda852c43');
+end $archon_step_0030$;
+
+do $archon_step_0040$
+begin
+  if exists (select 1 from archon_migrations where version = '0040') then
+    return;
+  end if;
+  execute $archon_file_0040$
+-- Feeding: what is kept of a page to ask its site only whether it changed, and code examples with vectors of their own.
+
+-- `links`: addresses in scope that the page led to, for a refresh that does not get the page again.
+-- `read_as`: the way it was read and cut; a page that would be read another way now is fetched whole.
+alter table archon_page_metadata
+  add column if not exists links text[] not null default '{}',
+  add column if not exists read_as text;
+
+-- ---------------------------------------------------------------- code examples
+
+-- Archon v1 allowed an address once in the whole store.
+do $$
+declare
+  found record;
+begin
+  for found in
+    select c.conname from pg_constraint c
+    where c.contype = 'u' and c.conrelid = 'archon_code_examples'::regclass
+      and (select array_agg(a.attname::text order by a.attname) from pg_attribute a
+           where a.attrelid = c.conrelid and a.attnum = any (c.conkey)) = array['chunk_number', 'url']
+  loop
+    execute format('alter table archon_code_examples drop constraint %I', found.conname);
+  end loop;
+end $$;
+
+-- `embedded_text` is what the vector is made of; null for examples of Archon v1.
+alter table archon_code_examples drop column if exists content_search_vector;
+alter table archon_code_examples
+  add column if not exists page_id uuid references archon_page_metadata (id) on delete cascade,
+  add column if not exists language text,
+  add column if not exists heading_path text[] not null default '{}',
+  add column if not exists embedded_text text,
+  add column content_search_vector tsvector
+    generated always as (archon_search_words(content || ' ' || summary)) stored;
+create unique index if not exists archon_code_examples_place on archon_code_examples (source_id, url, chunk_number);
+create index if not exists archon_code_examples_page on archon_code_examples (page_id);
+create index if not exists archon_code_examples_text on archon_code_examples using gin (content_search_vector);
+
+create table if not exists archon_code_vectors (
+  space_id integer not null references archon_embedding_spaces (id) on delete cascade,
+  example_id bigint not null references archon_code_examples (id) on delete cascade,
+  embedding vector not null,
+  primary key (space_id, example_id)
+);
+create index if not exists archon_code_vectors_example on archon_code_vectors (example_id);
+
+-- What a refresh may ask a site about: the page as it is stored, if it has all its vectors in `space` and would be
+-- read the same way. No row: fetch it whole.
+create or replace function archon_page_known(source text, page_key text, space integer, read_as text)
+returns table (etag text, last_modified text, content_hash text, links text[]) language sql stable as $$
+  select p.etag, p.last_modified, p.content_hash, p.links
+  from archon_page_metadata p
+  where p.source_id = source and p.url_key = page_key and p.read_as = archon_page_known.read_as
+    and (p.etag is not null or p.last_modified is not null)
+    and exists (select 1 from archon_crawled_pages c join archon_chunk_vectors v on v.chunk_id = c.id
+                where c.page_id = p.id and v.space_id = space)
+    and not exists (select 1 from archon_code_examples e where e.page_id = p.id
+                    and not exists (select 1 from archon_code_vectors v where v.example_id = e.id and v.space_id = space))
+$$;
+
+-- The space's own HNSW index over its examples, as for chunks. Asked for once a job, before its first write: making
+-- it waits for writers, so nobody may do that who has written already.
+create or replace function archon_code_space_ready(space integer) returns void language plpgsql as $$
+declare
+  size integer;
+  cast_type text;
+  name text := 'archon_code_vectors_space_' || space;
+begin
+  perform pg_advisory_xact_lock(hashtext('archon_code_space_ready'));
+  select s.dimensions into size from archon_embedding_spaces s where s.id = space;
+  cast_type := case when size <= 2000 then 'vector' when size <= 4000 then 'halfvec' end;
+  if cast_type is not null and to_regclass(name) is null then
+    execute format(
+      'create index if not exists %I on archon_code_vectors using hnsw ((embedding::%s(%s)) %s_cosine_ops) where space_id = %s',
+      name, cast_type, size, cast_type, space);
+  end if;
+end $$;
+
+-- The examples of a page, in place of those it had. `details`: one {summary, language, heading_path, embedded_text,
+-- metadata} per example, in the order of `codes`.
+create or replace function archon_code_put(
+  source text, page uuid, page_url text, space integer, codes text[], details jsonb, embeddings vector[]
+) returns void language plpgsql as $$
+declare
+  parts jsonb := archon_json(details);
+  target archon_embedding_spaces;
+begin
+  select * into strict target from archon_embedding_spaces s where s.id = space;
+  delete from archon_code_examples e where e.page_id = page or (e.source_id = source and e.url = page_url);
+  if coalesce(cardinality(codes), 0) = 0 then
+    return;
+  end if;
+  if exists (select 1 from unnest(embeddings) e where vector_dims(e) <> target.dimensions)
+     or cardinality(embeddings) <> cardinality(codes) then
+    raise exception 'The vectors do not fit the embedding space of % dimensions.', target.dimensions
+      using errcode = 'data_exception';
+  end if;
+  with made as (
+    insert into archon_code_examples (url, chunk_number, content, summary, metadata, source_id, page_id, language,
+      heading_path, embedded_text, embedding_model, embedding_dimension)
+    select page_url, t.n - 1, t.code, parts->(t.n::integer - 1)->>'summary',
+           coalesce(parts->(t.n::integer - 1)->'metadata', '{}')
+             || jsonb_build_object('page_id', page, 'chunk_index', t.n - 1, 'url', page_url, 'source_id', source),
+           source, page, parts->(t.n::integer - 1)->>'language',
+           array(select jsonb_array_elements_text(parts->(t.n::integer - 1)->'heading_path')),
+           parts->(t.n::integer - 1)->>'embedded_text', target.model, target.dimensions
+    from unnest(codes) with ordinality t (code, n)
+    returning id, chunk_number
+  )
+  insert into archon_code_vectors (space_id, example_id, embedding)
+  select space, made.id, embeddings[made.chunk_number + 1] from made;
+end $$;
+
+-- A page with its chunks and its code examples, all or nothing. `page` as for archon_page_save, and {links, read_as}.
+create or replace function archon_page_save_whole(
+  job uuid, worker text, frontier_key text, source text, page jsonb, space integer, contents text[], details jsonb,
+  embeddings vector[], codes text[], code_details jsonb, code_embeddings vector[]
+) returns table (page_id uuid, chunk_count integer) language plpgsql as $$
+#variable_conflict use_column
+declare
+  doc jsonb := archon_json(page);
+  saved record;
+begin
+  select s.page_id, s.chunk_count into saved
+  from archon_page_save(job, worker, frontier_key, source, doc, space, contents, details, embeddings) s;
+  update archon_page_metadata p set read_as = doc->>'read_as',
+         links = array(select jsonb_array_elements_text(coalesce(doc->'links', '[]')))
+  where p.id = saved.page_id;
+  perform archon_code_put(source, saved.page_id, doc->>'url', space, codes, code_details, code_embeddings);
+  return query select saved.page_id, saved.chunk_count;
+end $$;
+
+-- Examples without a vector in `space`, in the order of their ids after `after`: for filling another space.
+create or replace function archon_code_missing(space integer, after bigint, row_limit integer)
+returns table (id bigint, embedded_text text) language sql stable as $$
+  select e.id, coalesce(e.embedded_text, e.summary || E'\n\n' || e.content) from archon_code_examples e
+  where e.id > after and not exists (
+    select 1 from archon_code_vectors v where v.space_id = space and v.example_id = e.id)
+  order by e.id limit row_limit
+$$;
+
+-- Vectors of examples in a space; examples that are gone meanwhile are passed over.
+create or replace function archon_code_vectors_put(space integer, ids bigint[], embeddings vector[])
+returns void language sql as $$
+  insert into archon_code_vectors (space_id, example_id, embedding)
+  select space, t.id, t.embedding from unnest(ids, embeddings) t (id, embedding)
+  where exists (select 1 from archon_code_examples e where e.id = t.id)
+  on conflict (space_id, example_id) do update set embedding = excluded.embedding
+$$;
+
+-- Examples that still want a summary, of one source, after an id.
+create or replace function archon_code_unsummarised(source text, after bigint, row_limit integer)
+returns table (id bigint, content text, language text, metadata jsonb, heading_path text[], embedded_text text)
+language sql stable as $$
+  select e.id, e.content, e.language, e.metadata, e.heading_path, coalesce(e.embedded_text, '')
+  from archon_code_examples e
+  where e.source_id = source and e.id > after and e.metadata->>'summary_by' is null
+  order by e.id limit row_limit
+$$;
+
+-- A better summary and name, with the vector of the text that they are part of now.
+create or replace function archon_code_summarise(
+  example bigint, summary text, name text, model text, embedded_text text, space integer, embedding vector
+) returns void language plpgsql as $$
+#variable_conflict use_column
+begin
+  update archon_code_examples e set summary = archon_code_summarise.summary, llm_chat_model = model,
+         embedded_text = archon_code_summarise.embedded_text,
+         metadata = e.metadata || jsonb_build_object('example_name', name, 'title', name, 'summary_by', model)
+  where e.id = example;
+  if found then
+    perform archon_code_vectors_put(space, array[example], array[embedding]);
+  end if;
+end $$;
+
+create or replace function archon_code_examples_of(source text, written_in text, row_limit integer, row_offset integer)
+returns table (id bigint, source_id text, content text, summary text, metadata jsonb, url text, page_id uuid,
+               language text, heading_path text[], total bigint) language sql stable as $$
+  select e.id, e.source_id, e.content, e.summary, e.metadata, e.url, e.page_id,
+         coalesce(e.language, e.metadata->>'language'), e.heading_path, count(*) over ()
+  from archon_code_examples e
+  where e.source_id = source
+    and (written_in is null
+         or coalesce(e.language, e.metadata->>'language') = written_in)
+  order by e.id limit row_limit offset row_offset
+$$;
+
+-- ---------------------------------------------------------------- search in code
+
+create or replace function archon_code_near(
+  space integer, query_embedding vector, scope text[], written_in text, depth integer
+) returns table (example_id bigint, distance double precision) language plpgsql set jit = off as $$
+#variable_conflict use_column
+declare
+  exact_within constant integer := 5000;
+  size integer := vector_dims(query_embedding);
+  narrow boolean;
+  cast_type text := case when size <= 2000 then format('vector(%s)', size) else format('halfvec(%s)', size) end;
+  filter text := case when scope is null and written_in is null then '' else
+    'and exists (select 1 from archon_code_examples c where c.id = v.example_id'
+    || ' and ($2 is null or c.source_id = any ($2)) and ($4 is null or c.language = $4))' end;
+begin
+  perform 1 from archon_embedding_spaces s where s.id = space and s.dimensions = size;
+  if not found then
+    raise exception 'there is no embedding space % with % dimensions', space, size using errcode = 'no_data_found';
+  end if;
+  select count(*) <= exact_within into narrow from (
+    select 1 from archon_code_examples c
+    where (scope is null or c.source_id = any (scope)) and (written_in is null or c.language = written_in)
+    limit exact_within + 1) as counted;
+  if narrow or size > 4000 then
+    return query execute format(
+      'select v.example_id, v.embedding <=> $1 from archon_code_vectors v where v.space_id = %s %s
+       order by 2, 1 limit $3', space, filter) using query_embedding, scope, depth, written_in;
+    return;
+  end if;
+  perform set_config('hnsw.ef_search', least(1000, greatest(100, 2 * depth))::text, true);
+  perform set_config('hnsw.iterative_scan', case when filter = '' then 'off' else 'relaxed_order' end, true);
+  return query execute format(
+    'with nearest as materialized (
+       select v.example_id, v.embedding from archon_code_vectors v
+       where v.space_id = %1$s %3$s order by v.embedding::%2$s <=> $1::%2$s limit $3)
+     select n.example_id, n.embedding <=> $1 from nearest n order by 2, 1', space, cast_type, filter)
+    using query_embedding, scope, depth, written_in;
+end $$;
+
+-- By words: any may match, a rare one counts more than a common one.
+create or replace function archon_code_worded(query_text text, scope text[], written_in text, depth integer)
+returns table (example_id bigint, score double precision) language plpgsql
+set jit = off set plan_cache_mode = force_custom_plan as $$
+#variable_conflict use_column
+declare
+  most constant integer := 2500;
+  total double precision;
+begin
+  select greatest(c.reltuples, 1) into total from pg_class c where c.oid = 'archon_code_examples'::regclass;
+  return query
+    with word as materialized (
+      select row_number() over () as n, quote_literal(w.lexeme)::tsquery as word
+      from unnest(archon_search_words(left(query_text, 4000))) as w (lexeme) limit 24
+    ), matched as materialized (
+      select w.n, c.id from word w, lateral (
+        select e.id from archon_code_examples e
+        where e.content_search_vector @@ w.word and (scope is null or e.source_id = any (scope))
+          and (written_in is null or e.language = written_in) limit most) c
+    ), weighed as materialized (
+      select w.n, w.word, ln(1 + greatest(total, m.found) / m.found) as rarity
+      from word w join (select x.n, count(*) as found from matched x group by x.n) m using (n)
+    ), best as materialized (
+      select m.id from matched m join weighed w using (n) group by m.id order by sum(w.rarity) desc, m.id limit 3 * depth
+    )
+    select b.id, sum(w.rarity * ts_rank('{1,1,1,1}', e.content_search_vector, w.word))::double precision
+    from best b join archon_code_examples e on e.id = b.id cross join weighed w
+    group by b.id order by 2 desc, 1 limit depth;
+end $$;
+
+-- Reciprocal rank fusion (k = 60) of both lists. `space` null: words only.
+create or replace function archon_search_code(
+  space integer, query_embedding vector, query_text text, source_ids text[], tags text[], written_in text, match_count integer
+) returns table (
+  id bigint, url varchar, content text, summary text, metadata jsonb, source_id text, page_id uuid, title text,
+  heading_path text[], language text, similarity double precision, fused_score double precision,
+  vector_rank integer, keyword_rank integer
+) language plpgsql set jit = off set plan_cache_mode = force_custom_plan as $$
+#variable_conflict use_column
+declare
+  depth integer := greatest(50, 2 * match_count);
+  scope text[] := archon_search_scope(source_ids, tags);
+begin
+  return query
+    with near as materialized (
+      select v.example_id, row_number() over (order by v.distance, v.example_id)::integer as place
+      from archon_code_near(space, query_embedding, scope, written_in, depth) v
+      where space is not null and v.distance < 0.95
+    ), worded as materialized (
+      select k.example_id, row_number() over (order by k.score desc, k.example_id)::integer as place
+      from archon_code_worded(query_text, scope, written_in, depth) k
+    ), fused as materialized (
+      select coalesce(n.example_id, w.example_id) as example_id, n.place as near_place, w.place as worded_place,
+        coalesce(1.0 / (60 + n.place), 0) + coalesce(1.0 / (60 + w.place), 0) as points
+      from near n full join worded w on w.example_id = n.example_id
+      order by 4 desc, coalesce(n.place, 1000000), 1 limit match_count
+    )
+    select e.id, e.url, e.content, e.summary, e.metadata, e.source_id, e.page_id,
+      coalesce(p.title, e.metadata->>'title', s.title), e.heading_path, coalesce(e.language, e.metadata->>'language'),
+      1 - (v.embedding <=> query_embedding), f.points::double precision, f.near_place, f.worded_place
+    from fused f
+    join archon_code_examples e on e.id = f.example_id
+    join archon_sources s on s.source_id = e.source_id
+    left join archon_page_metadata p on p.id = e.page_id
+    left join archon_code_vectors v on v.space_id = space and v.example_id = e.id
+    order by f.points desc, coalesce(f.near_place, 1000000), e.id;
+end $$;
+$archon_file_0040$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0040', 'feeding', 'a058027f87c8bb6a05b85af5c82bc9c1');
+end $archon_step_0040$;
+
+do $archon_step_0070$
+begin
+  if exists (select 1 from archon_migrations where version = '0070') then
+    return;
+  end if;
+  execute $archon_file_0070$
+-- Named model servers. A connection's key is a secret like any other: the row 'connection:<id>' of archon_settings
+-- and its sealed text in archon_secrets, so that a change of the secret key takes it along.
+
+create table if not exists archon_connections (
+  id text primary key check (id ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'),
+  position bigint generated always as identity,
+  name text not null check (name <> ''),
+  provider text not null,
+  base_url text,
+  model text,
+  timeout_s double precision not null check (timeout_s > 0),
+  max_tokens integer check (max_tokens > 0),
+  temperature double precision check (temperature between 0 and 2),
+  is_local boolean not null default false,
+  is_default boolean not null default false,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now()
+);
+-- At most one is the default; none: the chat model of Settings is.
+create unique index if not exists archon_connections_default on archon_connections (is_default) where is_default;
+
+create or replace trigger archon_connections_touch before update on archon_connections
+  for each row execute function archon_touch();
+
+create or replace function archon_connections_list()
+returns table (id text, name text, provider text, base_url text, model text, timeout_s double precision,
+               max_tokens integer, temperature double precision, is_local boolean, is_default boolean,
+               created_at timestamptz, updated_at timestamptz, sealed text) language sql stable as $$
+  select c.id, c.name, c.provider, c.base_url, c.model, c.timeout_s, c.max_tokens, c.temperature, c.is_local,
+         c.is_default, c.created_at, c.updated_at, t.sealed
+  from archon_connections c left join archon_secrets t on t.key = 'connection:' || c.id
+  order by c.position
+$$;
+
+-- One connection. `sealed` present and null clears its key, absent leaves it.
+create or replace function archon_connection_put(entry jsonb) returns void language plpgsql as $$
+begin
+  insert into archon_connections as c
+    (id, name, provider, base_url, model, timeout_s, max_tokens, temperature, is_local)
+  select e.id, e.name, e.provider, e.base_url, e.model, e.timeout_s, e.max_tokens, e.temperature, e.is_local
+  from jsonb_to_record(entry) as e(id text, name text, provider text, base_url text, model text,
+    timeout_s double precision, max_tokens integer, temperature double precision, is_local boolean)
+  on conflict (id) do update set
+    name = excluded.name, provider = excluded.provider, base_url = excluded.base_url, model = excluded.model,
+    timeout_s = excluded.timeout_s, max_tokens = excluded.max_tokens, temperature = excluded.temperature,
+    is_local = excluded.is_local;
+  if entry ? 'sealed' and entry->>'sealed' is null then
+    delete from archon_settings s where s.key = 'connection:' || (entry->>'id');
+  elsif entry ? 'sealed' then
+    perform archon_settings_put(jsonb_build_object(
+      'key', 'connection:' || (entry->>'id'), 'is_encrypted', true, 'sealed', entry->>'sealed',
+      'category', 'connections', 'description', 'Key of a connection.'));
+  end if;
+end $$;
+
+-- Writes all of `entries` or none. `most`: connections there may be in all; `fresh`: none of them may exist yet.
+create or replace function archon_connections_save(entries jsonb, most integer, fresh boolean)
+returns integer language plpgsql as $$
+declare
+  entry jsonb;
+  written integer := 0;
+begin
+  lock table archon_connections in share row exclusive mode;
+  for entry in select * from jsonb_array_elements(archon_json(entries)) loop
+    if fresh and exists (select 1 from archon_connections c where c.id = entry->>'id') then
+      raise exception 'There is already a connection %', entry->>'id' using errcode = 'unique_violation';
+    end if;
+    perform archon_connection_put(entry);
+    written := written + 1;
+  end loop;
+  if (select count(*) from archon_connections) > most then
+    raise exception 'There would be more than % connections', most using errcode = 'check_violation';
+  end if;
+  return written;
+end $$;
+
+create or replace function archon_connection_delete(connection text) returns boolean language plpgsql as $$
+begin
+  delete from archon_connections c where c.id = connection;
+  if not found then
+    return false;
+  end if;
+  delete from archon_settings s where s.key = 'connection:' || connection;
+  return true;
+end $$;
+
+-- Makes one connection the default; null: none of them. False where there is no such connection.
+create or replace function archon_connection_default(connection text) returns boolean language plpgsql as $$
+begin
+  lock table archon_connections in share row exclusive mode;
+  if connection is not null and not exists (select 1 from archon_connections c where c.id = connection) then
+    return false;
+  end if;
+  update archon_connections c set is_default = false where c.is_default and c.id is distinct from connection;
+  update archon_connections c set is_default = true where c.id = connection and not c.is_default;
+  return true;
+end $$;
+$archon_file_0070$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0070', 'connections', 'f1f594a7591039b283f5e2a2de63d45e');
+end $archon_step_0070$;
+
+do $archon_step_0078$
+begin
+  if exists (select 1 from archon_migrations where version = '0078') then
+    return;
+  end if;
+  execute $archon_file_0078$
+-- The knowledge agent: its sessions and messages, and the passages of a page that it reads.
+
+create table if not exists archon_agent_sessions (
+  id uuid primary key default gen_random_uuid(),
+  agent_type text not null,
+  project_id text,
+  -- What was said before message `summarised`, in short; the messages themselves stay.
+  summary text not null default '',
+  summarised integer not null default 0,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now()
+);
+
+-- `outcome` as in archon_messages; `steps` are the tool events in their order, `way` is how the answer came about.
+create table if not exists archon_agent_messages (
+  id uuid primary key default gen_random_uuid(),
+  session_id uuid not null references archon_agent_sessions (id) on delete cascade,
+  position integer not null,
+  role text not null check (role in ('user', 'assistant')),
+  content text not null default '',
+  outcome text check (outcome in ('complete', 'truncated', 'upstream_error', 'stalled', 'cancelled')),
+  way text check (way in ('tools', 'one_pass')),
+  steps jsonb not null default '[]',
+  passages jsonb not null default '[]',
+  support jsonb not null default '[]',
+  usage jsonb,
+  error jsonb,
+  created_at timestamptz not null default now(),
+  unique (session_id, position)
+);
+
+create or replace function archon_agent_session_create(agent_type text, project_id text)
+returns uuid language sql as $$
+  insert into archon_agent_sessions (agent_type, project_id)
+  values (archon_agent_session_create.agent_type, archon_agent_session_create.project_id) returning id
+$$;
+
+create or replace function archon_agent_session(session uuid)
+returns table (id uuid, agent_type text, project_id text, summary text, summarised integer, created_at timestamptz)
+language sql stable as $$
+  select s.id, s.agent_type, s.project_id, s.summary, s.summarised, s.created_at
+  from archon_agent_sessions s where s.id = session
+$$;
+
+create or replace function archon_agent_session_delete(session uuid) returns boolean language plpgsql as $$
+begin
+  delete from archon_agent_sessions s where s.id = session;
+  return found;
+end $$;
+
+create or replace function archon_agent_messages_of(session uuid, from_position integer)
+returns setof archon_agent_messages language sql stable as $$
+  select * from archon_agent_messages m where m.session_id = session and m.position >= from_position order by m.position
+$$;
+
+-- Stores a question and the still empty message of its answer.
+create or replace function archon_agent_turn_begin(session uuid, question text)
+returns table (question_id uuid, answer_id uuid) language plpgsql as $$
+declare
+  next_position integer;
+  asked uuid;
+  answer uuid;
+begin
+  perform 1 from archon_agent_sessions s where s.id = session for update;
+  if not found then
+    raise exception 'There is no session %.', session using errcode = 'no_data_found';
+  end if;
+  select coalesce(max(m.position) + 1, 0) into next_position from archon_agent_messages m where m.session_id = session;
+  insert into archon_agent_messages as m (session_id, position, role, content)
+    values (session, next_position, 'user', question) returning m.id into asked;
+  insert into archon_agent_messages as m (session_id, position, role)
+    values (session, next_position + 1, 'assistant') returning m.id into answer;
+  update archon_agent_sessions s set updated_at = now() where s.id = session;
+  return query select asked, answer;
+end $$;
+
+-- Completes an answer; false when its session was deleted meanwhile.
+create or replace function archon_agent_turn_end(
+  answer_id uuid, content text, outcome text, way text, steps jsonb, passages jsonb, support jsonb, usage jsonb,
+  error jsonb
+) returns boolean language plpgsql as $$
+begin
+  update archon_agent_messages m
+  set content = archon_agent_turn_end.content, outcome = archon_agent_turn_end.outcome,
+      way = archon_agent_turn_end.way, steps = archon_json(archon_agent_turn_end.steps),
+      passages = archon_json(archon_agent_turn_end.passages), support = archon_json(archon_agent_turn_end.support),
+      usage = archon_json(archon_agent_turn_end.usage), error = archon_json(archon_agent_turn_end.error)
+  where m.id = answer_id;
+  return found;
+end $$;
+
+-- Keeps the summary of all messages before `summarised`; an older one never replaces a newer one.
+create or replace function archon_agent_session_summarise(session uuid, summary text, summarised integer)
+returns void language sql as $$
+  update archon_agent_sessions s
+  set summary = archon_agent_session_summarise.summary, summarised = archon_agent_session_summarise.summarised
+  where s.id = session and s.summarised <= archon_agent_session_summarise.summarised
+$$;
+
+-- The chunks of a page from `first_chunk` on, in their order.
+create or replace function archon_page_chunks(page uuid, first_chunk integer, row_limit integer)
+returns table (id bigint, source_id text, content text, metadata jsonb, url text, title text, heading_path text[],
+               page_id uuid, page_number integer, chunk_number integer, total bigint)
+language sql stable as $$
+  select c.id, c.source_id, c.content, c.metadata, c.url::text,
+         coalesce(p.title, c.metadata->>'title', p.section_title, s.title), c.heading_path, c.page_id, c.page_number,
+         c.chunk_number, (select count(*) from archon_crawled_pages every where every.page_id = page)
+  from archon_crawled_pages c
+  join archon_page_metadata p on p.id = c.page_id
+  join archon_sources s on s.source_id = c.source_id
+  where c.page_id = page and c.chunk_number >= first_chunk
+  order by c.chunk_number, c.id
+  limit row_limit
+$$;
+$archon_file_0078$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0078', 'agent_sessions', 'a4f103cc50f2fd2e2b1dcb6b130d6ece');
+end $archon_step_0078$;
+
+do $archon_step_0080$
+begin
+  if exists (select 1 from archon_migrations where version = '0080') then
+    return;
+  end if;
+  execute $archon_file_0080$
+-- One door for a REST face: a call by name with its arguments, its rows or its refusal as one value. One value,
+-- because such a face cuts sets at 1,000 rows, gives scalars, rows and sets different shapes, and does not tell
+-- every SQLSTATE. Also: what the REST face of a project must not open to everybody, and the state of the schema.
+
+-- The expression that takes argument `name` of type `kind` out of the object $1.
+create or replace function archon_call_argument(name text, kind oid) returns text language sql stable as $$
+  select format('%I => ', name) || case
+    when kind in ('jsonb'::regtype, 'json'::regtype) then format('nullif($1->%L, ''null'')', name)
+    when t.typelem <> 0 and t.typlen = -1 and t.typname like E'\\_%' then format(
+      'case when jsonb_typeof($1->%1$L) = ''array'' then array(select jsonb_array_elements_text($1->%1$L))::%2$s end',
+      name, format_type(kind, null))
+    else format('($1->>%L)::%s', name, format_type(kind, null))
+  end
+  from pg_type t where t.oid = kind
+$$;
+
+-- The call as SQL text, for a function of ours alone. Of several with that name, the one with the fewest arguments
+-- that knows all of those given.
+create or replace function archon_call_text(name text, given jsonb) returns text language plpgsql stable as $$
+declare
+  target pg_proc;
+  call text;
+begin
+  select p.* into target from pg_proc p
+  where p.proname = archon_call_text.name and p.proname like E'archon\\_%' and p.prokind = 'f'
+    and pg_function_is_visible(p.oid)
+    and array(select jsonb_object_keys(given)) <@ coalesce(p.proargnames, '{}')
+  order by p.pronargs, p.oid limit 1;
+  if target.oid is null then
+    raise exception 'There is no function % with the arguments %.', archon_call_text.name,
+      coalesce((select string_agg(k, ', ' order by k) from jsonb_object_keys(given) k), 'none')
+      using errcode = 'undefined_function';
+  end if;
+  select coalesce(string_agg(archon_call_argument(a.name, a.kind), ', ' order by a.place), '') into call
+  from unnest(target.proargnames[1:target.pronargs], target.proargtypes::oid[]) with ordinality a (name, kind, place)
+  where given ? a.name;
+  return format('%I(%s)', target.proname, call);
+end $$;
+
+-- {"rows": [...]} with the columns that `select *` would give, or {"error": {"code": SQLSTATE, "message": ...}}
+-- where nothing was changed. A time-out of the statement is not caught: the face reports it itself.
+create or replace function archon_call(function text, arguments jsonb) returns jsonb language plpgsql as $$
+declare
+  given jsonb := archon_json(arguments);
+  found_rows jsonb;
+begin
+  execute format('select coalesce(jsonb_agg(to_jsonb(r)), ''[]'') from (select * from %s) r',
+                 archon_call_text(function, given)) into found_rows using given;
+  return jsonb_build_object('rows', found_rows);
+exception when others then
+  return jsonb_build_object('error', jsonb_build_object('code', sqlstate, 'message', sqlerrm));
+end $$;
+
+create or replace function archon_store_state() returns table (server_version text, vector_version text)
+language sql stable as $$
+  select current_setting('server_version'), (select e.extversion from pg_extension e where e.extname = 'vector')
+$$;
+
+-- Every migration of this schema and of Archon v1, oldest first.
+create or replace function archon_migrations_applied()
+returns table (version varchar, migration_name varchar, applied_at timestamptz, checksum varchar)
+language sql stable as $$
+  select m.version, m.migration_name, m.applied_at, m.checksum
+  from archon_migrations m order by m.applied_at, m.version, m.migration_name
+$$;
+
+-- Where a REST face serves everybody with a public key (roles `anon` and `authenticated`), it must not serve this:
+-- tables without row security get it, without a policy; our functions are for `service_role` alone. That role owns
+-- nothing, so functions that make or drop an index or change a table run with their owner's right. To be run after
+-- every migration. Elsewhere it changes nothing.
+create or replace function archon_close_to_others() returns void language plpgsql as $$
+declare
+  given record;
+begin
+  if (select count(*) from pg_roles where rolname in ('anon', 'authenticated', 'service_role')) < 3 then
+    return;
+  end if;
+  for given in
+    select c.oid::regclass as name from pg_class c
+    where c.relkind in ('r', 'p') and c.relname like E'archon\\_%' and pg_table_is_visible(c.oid)
+      and not c.relrowsecurity
+  loop
+    execute format('alter table %s enable row level security', given.name);
+  end loop;
+  for given in
+    select p.oid::regprocedure as name,
+           p.prosrc ~* E'\\m(create|drop)\\s+(unique\\s+)?index\\M|\\malter\\s+table\\M' as changes_the_schema
+    from pg_proc p
+    where p.prokind = 'f' and p.proname like E'archon\\_%' and p.proname <> 'archon_close_to_others'
+      and pg_function_is_visible(p.oid)
+  loop
+    execute format('revoke all on function %s from public, anon, authenticated', given.name);
+    execute format('grant execute on function %s to service_role', given.name);
+    if given.changes_the_schema then
+      execute format('alter function %s security definer', given.name);
+      execute format('alter function %s set search_path from current', given.name);
+    end if;
+  end loop;
+  revoke all on function archon_close_to_others() from public, anon, authenticated;
+end $$;
+
+select archon_close_to_others();
+$archon_file_0080$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0080', 'one_door', 'dbee12bed3aa2bf0ef24623bda2e8ea2');
+end $archon_step_0080$;
+
+select archon_close_to_others();
