@@ -48,6 +48,7 @@ class Crawler:
     _patterns: Patterns = field(init=False)
     _traps: Traps = field(default_factory=Traps)
     _follows: bool = field(init=False)
+    _visited: set[str] = field(default_factory=set)
     _read: asyncio.Queue[Reading] = field(default_factory=lambda: asyncio.Queue(_QUEUE))
 
     def __post_init__(self) -> None:
@@ -129,13 +130,19 @@ class Crawler:
             raise first_of(error) from error
 
     async def _fetch_pages(self) -> None:
-        while (entry := await self._frontier.take()) is not None:
+        while (taken := await self._frontier.take()) is not None:
+            entry = taken.whole
             try:
-                found = await self._alone(entry, partial(self._explore, entry))
+                # Parts that wait (their worker died, or they are retried) are stored when the whole is read again.
+                found = None if entry.address.key in self._visited else await self._visit(entry)
             finally:
                 await self._frontier.explored()
             if found is not None:
                 await self._read.put(found)
+
+    async def _visit(self, entry: Entry) -> Reading | None:
+        self._visited.add(entry.address.key)
+        return await self._alone(entry, partial(self._explore, entry))
 
     async def _write_pages(self) -> None:
         while True:

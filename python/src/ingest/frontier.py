@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
@@ -66,6 +66,12 @@ class Entry:
     depth: int
     position: int
 
+    @property
+    def whole(self) -> Entry:
+        """Itself; of a part, which alone has a '#' in its address, the body that it is a part of."""
+        key, url = self.address.key.partition("#")[0], self.address.url.partition("#")[0]
+        return self if key == self.address.key else replace(self, address=Address(key, url))
+
 
 @dataclass(slots=True)
 class Frontier:
@@ -85,8 +91,7 @@ class Frontier:
         """Go on where an earlier worker stopped."""
         for position, row in enumerate(rows):
             self._known.add(row.address.key)
-            # A '#' is in the address of a part only, which is stored when the whole is read again.
-            if row.state == "queued" and "#" not in row.address.key:
+            if row.state == "queued":
                 self._waiting.append(Entry(row.address, row.depth, position))
 
     @property
