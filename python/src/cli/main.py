@@ -9,7 +9,7 @@ import typer
 from src.errors import ArchonError
 from src.server.version import version
 
-from . import content, gateway, inspection, maintenance, runtime
+from . import connections, content, gateway, inspection, maintenance, runtime
 from .output import fail
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.add_typer(runtime.app)
 app.add_typer(inspection.app)
 app.add_typer(maintenance.app)
 app.add_typer(content.app)
+app.add_typer(connections.app, name="connections")
 app.add_typer(gateway.app)
 
 

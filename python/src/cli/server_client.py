@@ -79,6 +79,22 @@ class ServerClient:
         with self._typed():
             return _object(self._http.post(path, json=body))
 
+    def put(self, path: str, body: Mapping[str, JsonValue] | None = None) -> JsonObject:
+        """The answer's object. Raises CallFailed, ServerAway."""
+        with self._typed():
+            return _object(self._http.put(path, json=body))
+
+    def delete(self, path: str) -> JsonObject:
+        """The answer's object. Raises CallFailed, ServerAway."""
+        with self._typed():
+            return _object(self._http.delete(path))
+
+    def send(self, path: str, content: bytes, **query: str) -> JsonObject:
+        """The answer's object for a body of JSON text as it stands. Raises CallFailed, ServerAway."""
+        headers = {"Content-Type": "application/json"}
+        with self._typed():
+            return _object(self._http.post(path, content=content, params=query, headers=headers))
+
     def upload(self, file: Path, fields: Mapping[str, str]) -> JsonObject:
         """Send one file. Raises CallFailed, ServerAway, OSError for a file that cannot be read."""
         with file.open("rb") as content, self._typed():
