@@ -5,7 +5,7 @@ PREPARE := $(PYTHON) scripts/bootstrap.py
 CHECKS := .venv/bin/python scripts/checks.py
 
 .DEFAULT_GOAL := help
-.PHONY: up down status doctor gateway test check bench format generate clean help
+.PHONY: up down status doctor gateway containers test check bench format generate clean help
 
 up: ## install what is missing, start everything, say where to go (Ctrl-C or `make down` stops it)
 	@$(PREPARE) up
@@ -36,6 +36,9 @@ format: ## bring the code into its form
 
 generate: ## write again what is derived from the code (.env.example, tables in the docs)
 	@.venv/bin/python scripts/generate.py
+
+containers: ## check the compose file and the Dockerfiles without a container engine, and run their RUN lines
+	@$(PREPARE) dev && .venv/bin/python scripts/containers.py --run
 
 clean: down ## remove what was installed and built; data (.archon) stays
 	rm -rf .venv archon-ui-main/node_modules archon-ui-main/dist

@@ -74,6 +74,7 @@ def _test(cleanup: ExitStack) -> list[Part]:
     return [
         *_static(),
         *([Part("Pages: types, lint, tests", _pages)] if pages else []),
+        Part("Container files", lambda: run(BIN / "python", REPOSITORY / "scripts" / "containers.py")),
         Part("A browser for the tests", _browser),
         Part("A local vLLM for tests and benches", partial(_local_vllm, cleanup)),
         Part("Tests: unit, integration on real Postgres and vLLM, browser", _pytest),

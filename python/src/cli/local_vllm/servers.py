@@ -70,7 +70,7 @@ class LocalVllmServers:
         Raises:
             StepFailed: its port belongs to another program.
         """
-        program = self._program(role)
+        program = self.program(role)
         running = self._processes.find(role.program)
         if running and running.leader and running.fingerprint == program.fingerprint:
             return False
@@ -125,11 +125,12 @@ class LocalVllmServers:
         patience_s = STOP_WITHIN_S if self._is_healthy(role) else STOP_LOADING_WITHIN_S
         return self._processes.stop(role.program, within_s=patience_s)
 
-    def _program(self, role: Role) -> Program:
+    def program(self, role: Role, host: str = "127.0.0.1") -> Program:
+        """What is started for `role`: command, environment, port."""
         command = (
             *(str(self._installation.python), "-m", "vllm.entrypoints.openai.api_server"),
             *("--model", str(self._installation.model(role.model)), "--served-model-name", role.model),
-            *("--host", "127.0.0.1", "--port", str(self._port(role))),
+            *("--host", host, "--port", str(self._port(role))),
             *("--enforce-eager", "--shutdown-timeout", "30", "--distributed-executor-backend", "uni", *role.flags),
         )
         settings = _SETTINGS | {
