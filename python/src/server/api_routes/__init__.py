@@ -2,6 +2,7 @@
 
 from . import (
     chat,
+    code_examples,
     connections,
     credentials,
     health,
@@ -24,6 +25,7 @@ ROUTERS = (
     providers.router,
     connections.router,
     rag.router,
+    code_examples.router,
     work.router,
     progress.router,
     knowledge.router,
