@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from src.errors import ErrorContext, InvalidInput
 from src.inference.models import Embedder, EmbeddingIdentity, Vector
 from src.store.database import Database
-from src.store.search import Scope, SearchRepository, SearchSpace
+from src.store.search import DEFAULT_WEIGHTS, Scope, SearchRepository, SearchSpace, Weights
 
 from . import pages, question, reranking
 from .reranking import RankerFactory, Reranked
@@ -38,10 +39,15 @@ class SearchService:
         *,
         source_ids: Sequence[str] = (),
         tags: Sequence[str] = (),
+        knowledge_types: Sequence[str] = (),
+        languages: Sequence[str] = (),
         limit: int = 5,
         mode: Mode = "chunks",
+        weights: Weights = DEFAULT_WEIGHTS,
     ) -> SearchResult:
         """The `limit` best chunks or pages for `query`; an empty result says in `reason` why it is empty.
+
+        Only what passes all filters is found; a source passes with one of the tags and one of the types.
 
         Raises:
             InvalidInput: the query is empty or far too long, or `limit` is out of range.
@@ -53,7 +59,7 @@ class SearchService:
             raise InvalidInput(
                 f"match_count must lie between 1 and {MAX_LIMIT}.", context=ErrorContext(field="match_count")
             )
-        scope = Scope(tuple(source_ids), tuple(tags))
+        scope = Scope(tuple(source_ids), tuple(tags), tuple(knowledge_types), tuple(languages))
         space, vector = await self._embed(text)
         ranker, problem = await reranking.chosen(self._ranker_factory)
         wanted = limit * _CHUNKS_PER_PAGE if mode == "pages" else limit
@@ -63,11 +69,22 @@ class SearchService:
             words=text,
             scope=scope,
             limit=wanted if ranker is None else max(wanted, reranking.candidates(limit)),
+            weights=weights,
+        )
+        about = SearchResult(
+            query=text,
+            mode=mode,
+            search_mode=_search_mode(space),
+            limit=limit,
+            scope=scope,
+            space=space,
+            weights=weights,
         )
         if not found:
-            return await self._nothing(text, scope, limit, mode, space)
+            reason = await self._store.reason(space=None if space is None else space.id, scope=scope)
+            return replace(about, reason=reason)
         order = await reranking.rerank(ranker, text, found) if ranker else Reranked(tuple(found), problem=problem)
-        return await self._result(text, scope, limit, mode, space, order)
+        return await self._result(about, order)
 
     async def _embed(self, text: str) -> tuple[SearchSpace | None, Vector | None]:
         """The space to search and the question's vector in it; neither when the store has no such space."""
@@ -85,38 +102,17 @@ class SearchService:
             passage_prefix=identity.passage_prefix,
         )
 
-    async def _nothing(
-        self, text: str, scope: Scope, limit: int, mode: Mode, space: SearchSpace | None
-    ) -> SearchResult:
-        reason = await self._store.reason(space=None if space is None else space.id, scope=scope)
-        return SearchResult(
-            query=text,
-            mode=mode,
-            search_mode=_search_mode(space),
-            limit=limit,
-            source_ids=scope.source_ids,
-            reason=reason,
-            space=space,
-        )
-
-    async def _result(
-        self, text: str, scope: Scope, limit: int, mode: Mode, space: SearchSpace | None, order: Reranked
-    ) -> SearchResult:
+    async def _result(self, about: SearchResult, order: Reranked) -> SearchResult:
         found = order.hits
         page_ids = sorted({hit.page_id for hit in found if hit.page_id is not None})
         # Chunks of a v1 store may know no page; then the chunks themselves are the answer, and `mode` says so.
-        as_pages = mode == "pages" and bool(page_ids)
+        as_pages = about.mode == "pages" and bool(page_ids)
         rows = await self._store.pages(page_ids) if as_pages else {}
-        grouped = pages.group(found, rows, limit, keep_order=order.applied)
-        return SearchResult(
-            query=text,
+        return replace(
+            about,
             mode="pages" if as_pages else "chunks",
-            search_mode=_search_mode(space),
-            limit=limit,
-            source_ids=scope.source_ids,
-            hits=() if as_pages else found[:limit],
-            pages=tuple(grouped),
-            space=space,
+            hits=() if as_pages else found[: about.limit],
+            pages=tuple(pages.group(found, rows, about.limit)),
             rerank_scores=order.scores,
             reranking_problem=order.problem,
         )

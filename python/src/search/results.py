@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from src.errors import ArchonError, JsonValue
-from src.store.search import ChunkHit, Reason, SearchSpace
+from src.store.search import DEFAULT_WEIGHTS, ChunkHit, Reason, Scope, SearchSpace, Weights
 
 from .pages import PageHit
 
@@ -28,23 +28,25 @@ class SearchResult:
     mode: Mode
     search_mode: SearchMode
     limit: int
-    source_ids: tuple[str, ...] = ()
+    scope: Scope = Scope()
     hits: tuple[ChunkHit, ...] = ()
     pages: tuple[PageHit, ...] = ()
     reason: Reason | None = None
     space: SearchSpace | None = None
     rerank_scores: Mapping[int, float] = field(default_factory=dict)
     reranking_problem: ArchonError | None = None
+    weights: Weights = DEFAULT_WEIGHTS
 
     def to_dict(self) -> dict[str, JsonValue]:
         """The body of `POST /api/rag/query`."""
         as_pages = self.mode == "pages"
-        shown = [page_dict(page) for page in self.pages] if as_pages else [self._chunk(hit) for hit in self.hits]
+        shown = [self._page(page) for page in self.pages] if as_pages else [self._chunk(hit) for hit in self.hits]
+        sources = self.scope.source_ids
         return {
             "success": True,
             "results": [*shown],
             "query": self.query,
-            "source": self.source_ids[0] if len(self.source_ids) == 1 else None,
+            "source": sources[0] if len(sources) == 1 else None,
             "match_count": self.limit,
             "total_found": len(shown),
             "execution_path": "rag_service_pipeline",
@@ -53,11 +55,28 @@ class SearchResult:
             "reranking_problem": self.reranking_problem.to_dict() if self.reranking_problem else None,
             "return_mode": self.mode,
             "reason": self.reason,
+            "filters": {
+                "source_ids": [*sources],
+                "tags": [*self.scope.tags],
+                "knowledge_types": [*self.scope.knowledge_types],
+                "languages": [*self.scope.languages],
+            },
+            "scoring": {
+                "rank_constant": self.weights.rank_constant,
+                "keyword_weight": self.weights.keyword,
+                "heading_weight": self.weights.heading,
+            },
         }
 
     def _chunk(self, hit: ChunkHit) -> dict[str, JsonValue]:
+        return {**chunk_dict(hit), **self._reranked(hit)}
+
+    def _page(self, hit: PageHit) -> dict[str, JsonValue]:
+        return {**page_dict(hit), **self._reranked(hit.best)}
+
+    def _reranked(self, hit: ChunkHit) -> dict[str, JsonValue]:
         score = self.rerank_scores.get(hit.id)
-        return chunk_dict(hit) if score is None else {**chunk_dict(hit), "rerank_score": score}
+        return {} if score is None else {"rerank_score": score}
 
 
 def match_type(hit: ChunkHit) -> Literal["hybrid", "vector", "keyword"]:
@@ -84,6 +103,8 @@ def chunk_dict(hit: ChunkHit) -> dict[str, JsonValue]:
         "fused_score": hit.fused_score,
         "vector_rank": hit.vector_rank,
         "keyword_rank": hit.keyword_rank,
+        "keyword_score": hit.keyword_score,
+        "language": hit.language,
     }
 
 
@@ -99,4 +120,5 @@ def page_dict(hit: PageHit) -> dict[str, JsonValue]:
         "aggregate_similarity": hit.aggregate_similarity,
         "average_similarity": hit.average_similarity,
         "source_id": hit.page.source_id,
+        "best_chunk": chunk_dict(hit.best),
     }

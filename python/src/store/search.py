@@ -11,20 +11,54 @@ from src.errors import JsonValue
 from .database import Database, Row, Vector
 from .rows import maybe, need, need_id, need_vector
 
-Reason = Literal["empty_store", "no_match", "other_space"]
+Reason = Literal["empty_store", "filter_excludes_all", "other_space", "no_match"]
+_REASONS: tuple[Reason, ...] = ("empty_store", "filter_excludes_all", "other_space", "no_match")
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where a search may look. Empty means everywhere; a source needs one of the tags."""
+    """Where a search may look. Empty means everywhere; a source needs one of the tags and one of the types.
+
+    Languages are codes without region (`en`); a chunk speaks the language of its page.
+    """
 
     source_ids: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    knowledge_types: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How the two lists are put together: 1 / (rank_constant + rank) from each, the words' part times `keyword`.
+
+    A word in title or headings counts `heading` times a word in the text, on top of it. `keyword` 0 leaves words out.
+    The values won on the tuning part of `bench/quality.py`; docs/benchmarks.md has the table.
+    """
+
+    rank_constant: float = 60.0
+    keyword: float = 1.0
+    heading: float = 0.5
+
+
+DEFAULT_WEIGHTS = Weights()
+
+
+@dataclass(frozen=True, slots=True)
+class FilterValue:
+    """A value that a filter may have, and how many sources have it."""
+
+    kind: Literal["tag", "knowledge_type", "language"]
+    value: str
+    sources: int
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkHit:
-    """A found chunk. `similarity` is a cosine; `fused_score` a sum of 1 / (60 + rank); ranks begin at 1."""
+    """A found chunk. `similarity` is a cosine; `fused_score` what both ranks gave (`Weights`); ranks begin at 1.
+
+    `keyword_score` is the sum over the question's words of rarity times frequency: it only orders, within one search.
+    """
 
     id: int
     url: str
@@ -40,6 +74,8 @@ class ChunkHit:
     fused_score: float
     vector_rank: int | None
     keyword_rank: int | None
+    language: str | None = None
+    keyword_score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +136,14 @@ class SearchRepository:
         )
 
     async def chunks(
-        self, *, space: int | None, vector: Vector | None, words: str, scope: Scope, limit: int
+        self,
+        *,
+        space: int | None,
+        vector: Vector | None,
+        words: str,
+        scope: Scope,
+        limit: int,
+        weights: Weights = DEFAULT_WEIGHTS,
     ) -> list[ChunkHit]:
         """The `limit` best chunks by vector and words; by words alone when `space` is None.
 
@@ -108,25 +151,38 @@ class SearchRepository:
             NotFound: there is no such space of the vector's size.
         """
         rows = await self._database.call(
-            "archon_search_chunks",
+            "archon_search",
             space=space,
             query_embedding=vector,
             query_text=words,
             source_ids=scope.source_ids,
             tags=scope.tags,
+            knowledge_types=scope.knowledge_types,
+            languages=scope.languages,
             match_count=limit,
+            rank_constant=weights.rank_constant,
+            keyword_weight=weights.keyword,
+            heading_weight=weights.heading,
         )
-        return [_chunk_hit(row) for row in rows]
+        return [chunk_hit(row) for row in rows]
 
     async def nearest(
-        self, *, space: int, vector: Vector, source_ids: Sequence[str] | None, depth: int, exact: bool = False
+        self,
+        *,
+        space: int,
+        vector: Vector,
+        depth: int,
+        source_ids: Sequence[str] | None = None,
+        languages: Sequence[str] | None = None,
+        exact: bool = False,
     ) -> list[int]:
         """Ids of the `depth` nearest chunks, nearest first; `exact` reads every vector (to measure recall)."""
         rows = await self._database.call(
-            "archon_vector_candidates",
+            "archon_vector_nearest",
             space=space,
             query_embedding=vector,
             scope=source_ids,
+            languages=languages,
             depth=depth,
             exact=exact,
         )
@@ -141,10 +197,20 @@ class SearchRepository:
     async def reason(self, *, space: int | None, scope: Scope) -> Reason:
         """Why a search in this space and scope found nothing."""
         rows = await self._database.call(
-            "archon_search_reason", space=space, source_ids=scope.source_ids, tags=scope.tags
+            "archon_search_why_empty",
+            space=space,
+            source_ids=scope.source_ids,
+            tags=scope.tags,
+            knowledge_types=scope.knowledge_types,
+            languages=scope.languages,
         )
-        word = need(rows[0], "archon_search_reason", str)
-        return "empty_store" if word == "empty_store" else "other_space" if word == "other_space" else "no_match"
+        word = need(rows[0], "archon_search_why_empty", str)
+        return next(reason for reason in _REASONS if reason == word)
+
+    async def filters(self) -> list[FilterValue]:
+        """The tags, types and languages there are, the most common ones of each first."""
+        rows = await self._database.call("archon_search_filters")
+        return [_filter_value(row) for row in rows]
 
     async def vectors(self, space: int, chunk_ids: Sequence[int]) -> dict[int, Vector]:
         """The stored vectors of these chunks, by chunk; a chunk without one is left out."""
@@ -174,7 +240,8 @@ class SearchRepository:
         await self._database.call("archon_floor_save", space=space, similarity_floor=floor, size=size)
 
 
-def _chunk_hit(row: Row) -> ChunkHit:
+def chunk_hit(row: Row) -> ChunkHit:
+    """A row of a function that gives chunks. Raises StoreError."""
     return ChunkHit(
         id=need(row, "id", int),
         url=need(row, "url", str),
@@ -190,6 +257,17 @@ def _chunk_hit(row: Row) -> ChunkHit:
         fused_score=need(row, "fused_score", float),
         vector_rank=maybe(row, "vector_rank", int),
         keyword_rank=maybe(row, "keyword_rank", int),
+        language=maybe(row, "language", str),
+        keyword_score=maybe(row, "keyword_score", float),
+    )
+
+
+def _filter_value(row: Row) -> FilterValue:
+    kind = need(row, "kind", str)
+    return FilterValue(
+        kind="tag" if kind == "tag" else "language" if kind == "language" else "knowledge_type",
+        value=need(row, "value", str),
+        sources=need(row, "sources", int),
     )
 
 

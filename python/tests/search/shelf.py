@@ -63,6 +63,8 @@ class Page:
     heading_path: tuple[str, ...] = ()
     source_id: str = "shelf"
     tags: tuple[str, ...] = ()
+    knowledge_type: str = "technical"
+    language: str = "en"
 
 
 async def fill(url: str, database: Database, embedder: Embedder, pages: Sequence[Page]) -> int:
@@ -87,13 +89,21 @@ async def fill(url: str, database: Database, embedder: Embedder, pages: Sequence
 async def _store(connection: psycopg.AsyncConnection, space: int, page: Page, vectors: Sequence[Vector | None]) -> None:
     await connection.execute(
         "insert into archon_sources (source_id, title, metadata) values (%s, %s, %s) on conflict do nothing",
-        (page.source_id, page.source_id, Jsonb({"tags": list(page.tags)})),
+        (
+            page.source_id,
+            page.source_id,
+            Jsonb({"tags": list(page.tags), "knowledge_type": page.knowledge_type}),
+        ),
     )
     row = await (
         await connection.execute(
-            "insert into archon_page_metadata (source_id, url, full_content, word_count, char_count, title)"
-            " values (%s, %s, %s, %s, 1, %s) returning id",
-            (page.source_id, page.url, "\n".join(page.passages), len(page.passages), page.title),
+            "insert into archon_page_metadata"
+            " (source_id, url, full_content, word_count, char_count, title, language, chunk_count)"
+            " values (%s, %s, %s, %s, 1, %s, %s, %s) returning id",
+            (
+                *(page.source_id, page.url, "\n".join(page.passages), len(page.passages)),
+                *(page.title, page.language, len(page.passages)),
+            ),
         )
     ).fetchone()
     assert row is not None
@@ -168,5 +178,7 @@ PAGES = (
         ("Vegetables",),
         source_id="garden",
         tags=("garden",),
+        knowledge_type="business",
+        language="de-AT",
     ),
 )

@@ -90,9 +90,9 @@ async def test_an_empty_store_is_named_as_the_reason(service: SearchService) -> 
     assert (found.hits, found.reason) == ((), "empty_store")
 
 
-async def test_an_empty_source_is_named_as_the_reason(space: int, service: SearchService) -> None:
+async def test_a_filter_that_leaves_nothing_is_named_as_the_reason(space: int, service: SearchService) -> None:
     found = await service.search("anything", source_ids=["nowhere"])
-    assert (found.hits, found.reason) == ((), "empty_store")
+    assert (found.hits, found.reason) == ((), "filter_excludes_all")
 
 
 async def test_nothing_alike_is_no_match(

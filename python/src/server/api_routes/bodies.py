@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
-from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
@@ -28,6 +27,8 @@ def _web_address(text: str) -> str:
     return text
 
 
+Storable = AfterValidator(_storable)
+"""For text on its way into the database."""
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=4000), AfterValidator(_storable)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255), AfterValidator(_storable)]
 Question = Annotated[
@@ -67,23 +68,16 @@ class ItemChanges(BaseModel):
 
 
 class QueryBody(BaseModel):
-    """POST /api/rag/query."""
+    """POST /api/rag/query. What is empty filters nothing; `source` is v1's way to name one source."""
 
     query: Question
     source: Text | None = None
+    source_ids: Annotated[list[Name], Field(max_length=1000)] = []
+    tags: Tags = []
+    knowledge_types: Tags = []
+    languages: Tags = []
     match_count: int = Field(default=5, ge=1, le=100)
     return_mode: Literal["chunks", "pages"] = "chunks"
-
-
-class ChatBody(BaseModel):
-    """POST /api/chat."""
-
-    message: Question
-    conversation_id: UUID | None = None
-    source_ids: Annotated[list[Name], Field(max_length=1000)] = []
-    match_count: int = Field(default=6, ge=1, le=50)
-    max_tokens: int | None = Field(default=None, ge=1, le=1_000_000)
-    temperature: float | None = Field(default=None, ge=0, le=2, allow_inf_nan=False)
 
 
 class CheckBody(BaseModel):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
+from src.errors import JsonValue
 from src.store import sources
+from src.store.search import SearchRepository
 
 from ..request_parts import InRooms, answer
 from ..views import source_for_rag
@@ -20,9 +22,29 @@ _ALL = 10_000
 async def query(body: QueryBody, rooms: InRooms) -> JSONResponse:
     """The best passages or pages. A search that fails is an error, never an empty list."""
     found = await rooms.search.search(
-        body.query, source_ids=(body.source,) if body.source else (), limit=body.match_count, mode=body.return_mode
+        body.query,
+        source_ids=[*body.source_ids, *([body.source] if body.source else [])],
+        tags=body.tags,
+        knowledge_types=body.knowledge_types,
+        languages=body.languages,
+        limit=body.match_count,
+        mode=body.return_mode,
     )
     return answer(found.to_dict())
+
+
+@router.get("/rag/filters")
+async def filters(rooms: InRooms) -> JSONResponse:
+    """The tags, types and languages that a search may ask for, with the number of sources that have each."""
+    kinds: dict[str, list[JsonValue]] = {"tag": [], "knowledge_type": [], "language": []}
+    for one in await SearchRepository(rooms.database).filters():
+        kinds[one.kind].append({"value": one.value, "sources": one.sources})
+    body: dict[str, JsonValue] = {
+        "tags": kinds["tag"],
+        "knowledge_types": kinds["knowledge_type"],
+        "languages": kinds["language"],
+    }
+    return answer(body)
 
 
 @router.get("/rag/sources")
