@@ -10,6 +10,7 @@ import structlog
 
 from src.agents.answer import AnswerService
 from src.agents.conversations import ConversationService
+from src.agents.knowledge.sessions import AgentChat
 from src.config import Environment
 from src.inference.chat import build_chat_model
 from src.inference.discovery import resolve_model
@@ -25,6 +26,7 @@ from src.settings.connections import ConnectionService
 from src.store.database import Database
 from src.store.place import open_store
 
+from .agent_room import agent_chat
 from .limits import MAX_FILE_BYTES
 from .models import ChosenReranker, ModelInUse
 from .services.credential_service import CredentialService, credential_service
@@ -46,6 +48,7 @@ class Rooms:
     discover: ModelDiscovery
     ingest: IngestService
     search: SearchService
+    agents: AgentChat
     answers: AnswerService
     conversations: ConversationService
 
@@ -68,6 +71,7 @@ async def open_rooms(environment: Environment) -> AsyncIterator[Rooms]:
             await rooms.ingest.resume_interrupted()
             yield rooms
         finally:
+            await rooms.agents.close()
             await rooms.ingest.close()
             credential_service.detach()
             await close_pool()
@@ -100,6 +104,7 @@ def _rooms(environment: Environment, database: Database) -> Rooms:
             max_upload_bytes=MAX_FILE_BYTES,
         ),
         search=search,
+        agents=agent_chat(database, search, settings, embedder),
         answers=AnswerService(database, search, chat_model, embedder),
         conversations=ConversationService(database),
     )

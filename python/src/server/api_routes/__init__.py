@@ -1,6 +1,7 @@
 """The routes: one file per noun, each thin over a room."""
 
 from . import (
+    agent_chat,
     chat,
     code_examples,
     connections,
@@ -31,4 +32,5 @@ ROUTERS = (
     knowledge.router,
     pages.router,
     chat.router,
+    agent_chat.router,
 )
