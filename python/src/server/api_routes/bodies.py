@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
-from src.ingest.requests import MAX_DEPTH, MAX_PAGES
+from src.ingest.requests import MAX_DEPTH, MAX_PAGES, CrawlRequest
 
 
 def _storable(text: str) -> str:
@@ -39,12 +39,13 @@ WebAddress = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000), AfterValidator(_web_address)
 ]
 Tags = Annotated[list[Name], Field(max_length=50)]
+AddressPatterns = Annotated[list[Name], Field(max_length=50)]
 ServiceName = Literal["llm", "embedding", "rerank"]
 ProviderId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$", max_length=20)]
 
 
 class CrawlBody(BaseModel):
-    """POST /api/knowledge-items/crawl."""
+    """POST /api/knowledge-items/crawl and …/preview. `include` and `exclude` are patterns of addresses to follow."""
 
     url: WebAddress
     knowledge_type: Name = "technical"
@@ -53,6 +54,13 @@ class CrawlBody(BaseModel):
     max_depth: int = Field(default=2, ge=1, le=MAX_DEPTH)
     max_pages: int = Field(default=200, ge=1, le=MAX_PAGES)
     extract_code_examples: bool = True
+    include: AddressPatterns = []
+    exclude: AddressPatterns = []
+
+    def request(self) -> CrawlRequest:
+        """What the ingest room is asked for."""
+        lists = {name: tuple(getattr(self, name)) for name in ("tags", "include", "exclude")}
+        return CrawlRequest(**{**self.model_dump(), **lists})
 
 
 class ItemChanges(BaseModel):
