@@ -39,6 +39,11 @@ class Robots:
         """Addresses of the sitemaps that the site names. Raises AddressRefused, FetchFailed."""
         return list((await self._of(url)).sitemaps)
 
+    async def delay_s(self, url: str) -> float | None:
+        """Seconds that the site wants between two requests. Raises AddressRefused, FetchFailed."""
+        delay_s = (await self._of(url)).crawl_delay(self.fetcher.policy.user_agent)
+        return float(delay_s) if delay_s else None
+
     async def _of(self, url: str) -> Protego:
         host = host_of(url)
         async with self._lock:

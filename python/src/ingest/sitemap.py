@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import html
 import re
+import time
 from dataclasses import dataclass
+from math import inf
 from urllib.parse import urlsplit
 
 from src.errors import IngestError
@@ -23,10 +25,14 @@ MAX_URLS = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Sitemap:
-    """What was found, and the nested files that could not be read, each with its error."""
+    """What was found, and the nested files that could not be read, each with its error.
+
+    `is_whole`: nothing was left out for want of time or because of a limit.
+    """
 
     urls: tuple[str, ...]
     failures: tuple[tuple[str, IngestError], ...]
+    is_whole: bool = True
 
 
 def is_sitemap(url: str) -> bool:
@@ -43,8 +49,10 @@ def parse(xml: str) -> tuple[list[str], bool]:
     return [html.unescape(found) for found in _LOCATION.findall(xml)], bool(_INDEX.search(xml[:5000]))
 
 
-async def read_sitemap(fetcher: Fetcher, url: str) -> Sitemap:
+async def read_sitemap(fetcher: Fetcher, url: str, *, until: float = inf) -> Sitemap:
     """All pages that the sitemap at `url` lists; nested files of other hosts are left out.
+
+    No further nested file is begun after `until`, a time of the monotonic clock in seconds.
 
     Raises:
         AddressRefused, FetchFailed, DocumentTooLarge: `url` itself cannot be read.
@@ -61,8 +69,8 @@ async def read_sitemap(fetcher: Fetcher, url: str) -> Sitemap:
         else:
             found.update((canonical_url(target), target) for target in targets)
         nested = _next(waiting, seen)
-        if nested is None or len(found) >= MAX_URLS or len(seen) > MAX_FILES:
-            return Sitemap(tuple(found.values())[:MAX_URLS], tuple(failures))
+        if nested is None or len(found) >= MAX_URLS or len(seen) > MAX_FILES or time.monotonic() > until:
+            return Sitemap(tuple(found.values())[:MAX_URLS], tuple(failures), is_whole=nested is None)
         seen.add(canonical_url(nested))
         try:
             entries, is_index = parse(await _body(fetcher, nested))

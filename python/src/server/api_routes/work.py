@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import TypeAdapter, ValidationError
 
 from src.errors import ErrorContext, InvalidInput
-from src.ingest.requests import CrawlRequest, UploadRequest
+from src.ingest.requests import UploadRequest
 
 from ..precheck import require_embeddings
 from ..request_parts import InRooms, answer
@@ -25,17 +25,8 @@ _DURATION = "Depends on the site; the progress says how far it is."
 @router.post("/knowledge-items/crawl")
 async def crawl(body: CrawlBody, rooms: InRooms) -> JSONResponse:
     """Start a crawl, once the embedding model was seen to work."""
-    request = CrawlRequest(
-        url=body.url,
-        knowledge_type=body.knowledge_type,
-        tags=tuple(body.tags),
-        max_depth=body.max_depth,
-        max_pages=body.max_pages,
-        update_frequency=body.update_frequency,
-        extract_code_examples=body.extract_code_examples,
-    )
     await require_embeddings(rooms.embedder)
-    progress_id = await rooms.ingest.start_crawl(request)
+    progress_id = await rooms.ingest.start_crawl(body.request())
     return answer(
         {
             "success": True,
@@ -70,13 +61,13 @@ async def upload(
     extract_code_examples: Annotated[bool, Form()] = True,
 ) -> JSONResponse:
     """Take a file in, once the embedding model was seen to work. `tags` is a JSON list of texts."""
-    del extract_code_examples  # v1's field; code examples are not extracted yet
     request = UploadRequest(
         filename=file.filename or "",
         content=await file.read(),
         content_type=file.content_type or "",
         knowledge_type=knowledge_type,
         tags=_tags(tags),
+        extract_code_examples=extract_code_examples,
     )
     await require_embeddings(rooms.embedder)
     progress_id = await rooms.ingest.start_upload(request)
