@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from src.errors import (
     ArchonError,
     ConfigurationError,
     ErrorContext,
+    JsonValue,
     ProtocolError,
     ProviderTimeout,
     ProviderUnavailable,
@@ -26,8 +28,14 @@ from src.errors import (
 )
 
 from .models import ChatMessage, ChatModel, ChatOptions, EmbeddingIdentity, StreamEnd, TextDelta
-from .provider import ActiveProvider, Values
+from .provider import ActiveProvider, Provider, SettingField, Values
 from .registry import Registry
+
+T = TypeVar("T")
+SWITCH = "ENABLE_FALLBACK"
+CHAIN = "FALLBACK_CHAIN"
+INTERVAL = "HEALTH_CHECK_INTERVAL"
+TIMEOUT = "HEALTH_CHECK_TIMEOUT"
 
 _CANNOT_ANSWER = (ProviderUnavailable, ProviderTimeout, ServerFailure, RateLimited, QuotaExhausted, ProtocolError)
 _TRUE = frozenset({"1", "true", "yes", "on"})
@@ -38,34 +46,88 @@ def can_fall_back(error: ArchonError) -> bool:
     return isinstance(error, _CANNOT_ANSWER) or error.code == "overloaded"
 
 
+def model_key_of(provider_id: str) -> str:
+    """The setting that holds the model a provider is asked for as a fallback."""
+    return f"FALLBACK_MODEL_{provider_id.upper()}"
+
+
+def fallback_fields(providers: Sequence[Provider]) -> tuple[SettingField, ...]:
+    """The settings of the chain: whether, who, with which models, and how often they are looked at."""
+    chatting = [provider for provider in providers if provider.serves("llm")]
+    return (
+        SettingField(
+            key=SWITCH,
+            label="Ask other providers when the chosen one cannot answer",
+            kind="switch",
+            default="false",
+            capability="chat",
+            help="Only for answers, never for embeddings: vectors of another model could not be compared.",
+        ),
+        SettingField(
+            key=CHAIN,
+            label="Providers to ask then",
+            kind="text",
+            capability="chat",
+            placeholder=",".join(provider.id for provider in chatting if not provider.local)[:40],
+            help=f"In this order, separated by commas. Known: {', '.join(provider.id for provider in chatting)}.",
+        ),
+        *(
+            SettingField(
+                key=model_key_of(provider.id),
+                label=f"Model of {provider.label} as a fallback",
+                kind="model",
+                capability="chat",
+                help="Blank: the provider's default, or the one model that its server serves.",
+            )
+            for provider in chatting
+        ),
+        SettingField(
+            key=INTERVAL,
+            label="Seconds between looks at the providers",
+            kind="integer",
+            default="30",
+            capability="chat",
+        ),
+        SettingField(key=TIMEOUT, label="Seconds that a look may take", kind="integer", default="5", capability="chat"),
+    )
+
+
+def is_enabled(values: Values) -> bool:
+    """Whether there is a chain at all."""
+    return values.get(SWITCH, "").strip().lower() in _TRUE
+
+
+def ids_in(chain: str) -> tuple[str, ...]:
+    """The providers that `chain` names, each once."""
+    return tuple(dict.fromkeys(part.strip() for part in chain.split(",") if part.strip()))
+
+
 def chain_of(values: Values, registry: Registry, models: Mapping[str, str] | None = None) -> tuple[ActiveProvider, ...]:
     """The providers of FALLBACK_CHAIN in their order; empty unless ENABLE_FALLBACK. `models`: names by provider id.
 
     Raises:
         ConfigurationError: a name is no provider, or a provider lacks an address, a key or a model.
     """
-    if values.get("ENABLE_FALLBACK", "").strip().lower() not in _TRUE:
-        return ()
-    ids = [part.strip() for part in values.get("FALLBACK_CHAIN", "").split(",") if part.strip()]
-    return links(ids, values, registry, models or {})
+    return links(ids_in(values.get(CHAIN, "")), values, registry, models or {}) if is_enabled(values) else ()
 
 
 def links(
     ids: Sequence[str], values: Values, registry: Registry, models: Mapping[str, str]
 ) -> tuple[ActiveProvider, ...]:
     """The named providers ready for use. Raises as `chain_of` does."""
-    return tuple(_link(provider_id, values, registry, models.get(provider_id)) for provider_id in ids)
+    return tuple(link_to(provider_id, values, registry, models.get(provider_id)) for provider_id in ids)
 
 
-def _link(provider_id: str, values: Values, registry: Registry, model: str | None) -> ActiveProvider:
+def link_to(provider_id: str, values: Values, registry: Registry, model: str | None = None) -> ActiveProvider:
+    """One provider of the chain ready for use. Raises as `chain_of` does."""
     provider = registry.get(provider_id)
     if not provider.serves("llm"):
         raise ConfigurationError(
             f"{provider.label} cannot chat, so it cannot be a fallback.",
-            next_step="Take it out of FALLBACK_CHAIN.",
-            context=ErrorContext(field="FALLBACK_CHAIN", provider=provider_id),
+            next_step=f"Take it out of {CHAIN}.",
+            context=ErrorContext(field=CHAIN, provider=provider_id),
         )
-    chosen = model or values.get(f"FALLBACK_MODEL_{provider_id.upper()}") or provider.default_chat_model
+    chosen = model or values.get(model_key_of(provider_id)) or provider.default_chat_model
     return ActiveProvider(
         provider=provider, service="llm", endpoint=provider.endpoint(values, "llm"), model=chosen, values=values
     )
@@ -83,7 +145,7 @@ class LinkHealth:
     checked_at: float | None = None
     error: ArchonError | None = field(default=None, compare=False)
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, JsonValue]:
         """Ready for JSON; `last_error` is the error's `to_dict`."""
         return {
             "provider": self.provider,
@@ -114,14 +176,33 @@ class HealthBoard:
         self._looks[provider] = look
         self._seen[provider] = LinkHealth(provider, role)
 
+    def watch_only(self, looks: Mapping[str, tuple[str, Look]]) -> None:
+        """Look at exactly these from now on (role and look by provider); what is known of those that stay is kept."""
+        known = self._seen
+        self._looks, self._seen = {}, {}
+        for provider, (role, look) in looks.items():
+            self.watch(provider, role, look)
+            before = known.get(provider)
+            if before is not None:
+                self._seen[provider] = replace(before, role=role)
+
     def seen(self) -> list[LinkHealth]:
         """The last look at each, in the order they were added."""
         return list(self._seen.values())
+
+    def is_fresh(self, now: float) -> bool:
+        """Whether all were looked at within the interval; `now` is seconds since 1970."""
+        return all(one.checked_at is not None and now - one.checked_at < self.interval_s for one in self._seen.values())
 
     def is_down(self, provider: str) -> bool:
         """Whether the last look failed; a provider nobody has looked at is not down."""
         known = self._seen.get(provider)
         return known is not None and known.healthy is False
+
+    def error_of(self, provider: str) -> ArchonError | None:
+        """Why the last look failed; None where it did not."""
+        known = self._seen.get(provider)
+        return known.error if known is not None and known.healthy is False else None
 
     def note(self, provider: str, error: ArchonError | None) -> None:
         """Remember what a real request showed."""
@@ -167,15 +248,27 @@ class HealthBoard:
 class FallbackChat:
     """A chat model that asks others in order when the first cannot answer; made for one request.
 
-    `answered_by` is the model that is answering, once the first item of the stream has come; `failures` says why
-    those before it did not.
+    `answered_by` is the model that is answering, once the first item of the stream has come, and before that the one
+    that will be asked first; `failures` says why those before it did not. One that failed at counting tokens is not
+    asked again for this request, so that the prompt is built for the model that gets it. Those that the board knows
+    to be down are asked last. `on_answer` is called when an answer begins.
     """
 
-    def __init__(self, models: Sequence[ChatModel], board: HealthBoard | None = None) -> None:
-        self._models = list(models)
+    def __init__(
+        self,
+        models: Sequence[ChatModel],
+        board: HealthBoard | None = None,
+        on_answer: Callable[[FallbackChat], None] | None = None,
+    ) -> None:
+        self._on_answer = on_answer
+        down = [model for model in models if board is not None and board.is_down(model.provider)]
+        self._waiting = [model for model in models if model not in down] + down
         self._board = board
-        self.answered_by: ChatModel = self._models[0]
-        self.failures: list[tuple[str, ArchonError]] = []
+        self._chosen = models[0].provider
+        self.answered_by: ChatModel = self._waiting[0]
+        self.failures = [
+            (model.provider, error) for model in down if board and (error := board.error_of(model.provider))
+        ]
 
     @property
     def model(self) -> str:
@@ -188,23 +281,12 @@ class FallbackChat:
         return self.answered_by.provider
 
     async def max_model_len(self) -> int | None:
-        """That of the chosen model: the prompt is built for it. None when it cannot be asked now."""
-        try:
-            return await self._models[0].max_model_len()
-        except ArchonError as error:
-            if len(self._models) > 1 and can_fall_back(error):
-                return None
-            raise
+        """That of the first model that can be asked: the prompt is built for it. Raises as ChatModel does."""
+        return await self._first_able(lambda model: model.max_model_len())
 
     async def count_tokens(self, messages: Sequence[ChatMessage]) -> int:
         """Tokens as the first model counts them that can be asked. Raises as ChatModel does."""
-        for model in self._models[:-1]:
-            try:
-                return await model.count_tokens(messages)
-            except ArchonError as error:
-                if not can_fall_back(error):
-                    raise
-        return await self._models[-1].count_tokens(messages)
+        return await self._first_able(lambda model: model.count_tokens(messages))
 
     async def stream(
         self, messages: Sequence[ChatMessage], options: ChatOptions
@@ -215,28 +297,49 @@ class FallbackChat:
             ConfigurationError: no base URL or no model is set for the first one.
             ProviderError: none of them could begin; the error is the first one's.
         """
-        for model in self._models:
-            stream = model.stream(messages, options)
+        while True:
+            stream = self.answered_by.stream(messages, options)
             try:
                 first = await anext(stream)
             except ArchonError as error:
-                self._note(model, error)
-                if not can_fall_back(error):
-                    raise
+                self._go_on_after(error)
                 continue
-            self.answered_by = model
-            self._note(model, None)
-            yield first
-            async for item in stream:
-                yield item
+            self._note(None)
+            if self._on_answer is not None:
+                self._on_answer(self)
+            # Closing this iterator has to close that one: it is what stops the model.
+            try:
+                yield first
+                async for item in stream:
+                    yield item
+            finally:
+                if isinstance(stream, AsyncGenerator):
+                    await stream.aclose()
             return
-        raise self.failures[0][1]
 
-    def _note(self, model: ChatModel, error: ArchonError | None) -> None:
+    async def _first_able(self, ask: Callable[[ChatModel], Awaitable[T]]) -> T:
+        while True:
+            try:
+                return await ask(self.answered_by)
+            except ArchonError as error:
+                self._go_on_after(error)
+
+    def _go_on_after(self, error: ArchonError) -> None:
+        """Turn to the next model. Raises the first failure when there is none, `error` when no other may be asked."""
+        self._note(error)
+        if not can_fall_back(error):
+            raise error
+        self._waiting.pop(0)
+        if not self._waiting:
+            raise next((first for provider, first in self.failures if provider == self._chosen), error)
+        self.answered_by = self._waiting[0]
+
+    def _note(self, error: ArchonError | None) -> None:
         if error is not None:
-            self.failures.append((model.provider, error))
-        if self._board is not None:
-            self._board.note(model.provider, error)
+            self.failures.append((self.provider, error))
+        # A refused request says nothing against the provider.
+        if self._board is not None and (error is None or can_fall_back(error)):
+            self._board.note(self.provider, error)
 
 
 def check_same_space(wanted: EmbeddingIdentity, offered: EmbeddingIdentity, provider: str) -> None:

@@ -12,10 +12,9 @@ from src.agents.answer import AnswerService
 from src.agents.conversations import ConversationService
 from src.agents.knowledge.sessions import AgentChat
 from src.config import Environment
-from src.inference.chat import build_chat_model
 from src.inference.discovery import resolve_model
 from src.inference.embed import build_embedder
-from src.inference.models import ChatModel, Embedder
+from src.inference.models import Embedder
 from src.inference.pool import close_pool
 from src.inference.registry import Registry, load_registry
 from src.ingest.fetch import FetchPolicy
@@ -27,6 +26,7 @@ from src.store.database import Database
 from src.store.place import open_store
 
 from .agent_room import agent_chat
+from .fallbacks import ChatWithFallbacks
 from .limits import MAX_FILE_BYTES
 from .models import ChosenReranker, ModelInUse
 from .services.credential_service import CredentialService, credential_service
@@ -45,6 +45,7 @@ class Rooms:
     credentials: CredentialService
     connections: ConnectionService
     embedder: ModelInUse[Embedder]
+    chat_model: ChatWithFallbacks
     discover: ModelDiscovery
     ingest: IngestService
     search: SearchService
@@ -69,7 +70,8 @@ async def open_rooms(environment: Environment) -> AsyncIterator[Rooms]:
         credential_service.attach(rooms.settings)
         try:
             await rooms.ingest.resume_interrupted()
-            yield rooms
+            async with rooms.chat_model.watching():
+                yield rooms
         finally:
             await rooms.agents.close()
             await rooms.ingest.close()
@@ -82,7 +84,7 @@ def _rooms(environment: Environment, database: Database) -> Rooms:
     secrets = SecretBox.of(environment.secret_key, environment.data_dir)
     settings = SettingsService(database, secrets, environment, registry)
     embedder: ModelInUse[Embedder] = ModelInUse(settings, "embedding", build_embedder)
-    chat_model: ModelInUse[ChatModel] = ModelInUse(settings, "llm", build_chat_model)
+    chat_model = ChatWithFallbacks(settings, registry)
     reranker = ChosenReranker(settings)
     search = SearchService(database, embedder, reranker)
     credential_service.on_change(embedder.forget)
@@ -96,6 +98,7 @@ def _rooms(environment: Environment, database: Database) -> Rooms:
         credentials=credential_service,
         connections=ConnectionService(settings),
         embedder=embedder,
+        chat_model=chat_model,
         discover=resolve_model,
         ingest=IngestService(
             database,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from src.errors import ConfigurationError, ErrorContext
+from src.inference.fallback import fallback_fields
 from src.inference.provider import Provider, Service, SettingField
 from src.inference.registry import Registry
 
@@ -53,7 +54,7 @@ class Catalog:
             )
             for service in SERVICES
         }
-        fields.update({field.key: field for field in SHARED_FIELDS})
+        fields.update({field.key: field for field in (*SHARED_FIELDS, *fallback_fields(registry.all()))})
         for provider in providers.values():
             for field in provider.fields:
                 fields.setdefault(field.key, field)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from src.config import Environment
 from src.errors import ConfigurationError, ErrorContext, InvalidInput
 from src.inference.address import clean_key, parse_address
+from src.inference.fallback import CHAIN, ids_in
 from src.inference.provider import FieldKind, Service, SettingField
 
 from .catalog import PROVIDER_KEYS, SERVICES, Catalog
@@ -46,6 +47,7 @@ def plan_changes(
     after = resolve(catalog, merged(stored, texts), environment)
     for service in SERVICES:
         _check_service(catalog, before, after, service)
+    _check_chain(catalog, texts.get(CHAIN))
     return plan
 
 
@@ -155,6 +157,13 @@ def _check_service(catalog: Catalog, before: Snapshot, after: Snapshot, service:
     problem = _problem(catalog, after, service)
     if problem is not None:
         raise problem.with_context(field=key)
+
+
+def _check_chain(catalog: Catalog, chain: str | None) -> None:
+    for name in ids_in(chain or ""):
+        provider = catalog.providers.get(name)
+        if provider is None or not provider.serves("llm"):
+            raise _refused(CHAIN, f"names '{name[:40]}', which is no provider that can chat")
 
 
 def _problem(catalog: Catalog, snapshot: Snapshot, service: Service) -> ConfigurationError | None:

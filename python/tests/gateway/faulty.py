@@ -25,6 +25,7 @@ class Seen:
     headers: dict[str, str]
     body: bytes
     fields: dict[str, object] = field(default_factory=dict)
+    method: str = "POST"
 
 
 class Line:
@@ -244,10 +245,15 @@ class FaultyServer:
             fields = json.loads(body) if body else {}
         except ValueError:
             fields = {}
-        return Seen(first.split(" ")[1], headers, body, fields if isinstance(fields, dict) else {})
+        method, path, _ = first.split(" ")
+        return Seen(path, headers, body, fields if isinstance(fields, dict) else {}, method)
 
     async def _answer(self, line: Line, seen: Seen, reader: asyncio.StreamReader) -> None:
-        if seen.headers.get("x-request-id", "").startswith("probe-") and not seen.fields:
+        if seen.method == "GET" and seen.path in ROUTES["chat"] + ROUTES["embed"]:
+            known = seen.path in ROUTES[self.kind]
+            await line.answer(405 if known else 404, b'{"detail":"Method Not Allowed"}' if known else NOT_FOUND)
+            return
+        if seen.method == "GET" or (seen.headers.get("x-request-id", "").startswith("probe-") and not seen.fields):
             self.probes.append(seen)
             await self._answer_probe(line, seen.path)
             return

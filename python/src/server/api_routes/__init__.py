@@ -7,6 +7,7 @@ from . import (
     connections,
     credentials,
     health,
+    inference,
     knowledge,
     pages,
     preview,
@@ -21,6 +22,7 @@ from . import (
 # In this order: /api/knowledge-items/search must not be taken for an item's id.
 ROUTERS = (
     health.router,
+    inference.router,
     session.router,
     settings.router,
     credentials.router,
