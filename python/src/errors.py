@@ -398,6 +398,12 @@ class ProtocolError(ProviderError):
     default_next_step = "Check that the base URL leads to the API and not to a web page or proxy."
 
 
+class AnswerUnusable(ProviderError):
+    code = "answer_unusable"
+    meaning = "The model answered, but not in a way that can be used."
+    default_next_step = "Say it in other words, choose fewer lines, or take a more capable model."
+
+
 class StreamCut(ProtocolError):
     code = "stream_cut"
     meaning = "The stream ended without a finish_reason, so the answer is not whole."
