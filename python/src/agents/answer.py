@@ -3,69 +3,54 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import structlog
 
-from src.errors import ArchonError, JsonValue, ProviderTimeout, StreamCut
-from src.inference.models import ChatModel, ChatOptions, Outcome, StreamEnd, TextDelta, Usage
-from src.search import question as questions
+from src.errors import ArchonError, JsonValue
+from src.inference.models import ChatModel, ChatOptions, Outcome, StreamEnd
 from src.search.query import EmbedderFactory, SearchService
-from src.store.conversations import ConversationRepository, FinishedAnswer, NewTurn, PastMessage, Turn
+from src.store.answers import AnswerRepository, NewTurn, Turn
+from src.store.conversations import ConversationRepository
 from src.store.database import Database
 from src.store.search import Reason, SearchRepository, SearchSpace
 
 from . import context as contexts
-from . import history, support
-from .context import Context
-from .events import (
-    ChatEvent,
-    CitationEvent,
-    DoneEvent,
-    ErrorEvent,
-    ReasoningEvent,
-    StartEvent,
-    TokenEvent,
-    UsageEvent,
-)
+from . import history, passages, places, support, writing
+from .context import Context, Frame
+from .estimates import PromptLengths
+from .events import ChatEvent, StartEvent, TokenEvent
 from .markers import MarkerFilter
+from .places import Place
 from .request import AskRequest, title
+from .writing import Answer, Control, Deltas
 
 ChatModelFactory: TypeAlias = Callable[[], Awaitable[ChatModel]]
 """Gives the chat model of the settings in force; raises ConfigurationError when they name none."""
 
+NamedModelFactory: TypeAlias = Callable[[str | None, str | None], Awaitable[ChatModel]]
+"""Gives the chat model of a connection (None: that of the settings), a model of it where one is named.
+
+Raises NotFound when there is no such connection, ConfigurationError when it cannot be used.
+"""
+
 _log = structlog.get_logger("archon.agents.answer")
-
-
-_NOT_ENDED = StreamEnd(Outcome.CANCELLED, None)
-"""What is stored of an answer whose reader left: nobody said how it ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
     """All that is known before the model is asked."""
 
-    question: str
+    place: Place
     model: ChatModel
     context: Context
     options: ChatOptions
+    numbers: tuple[int, ...]
     space: SearchSpace | None
     reason: Reason | None
-
-
-@dataclass(slots=True)
-class _Answer:
-    """An answer while it comes into being."""
-
-    turn: Turn
-    markers: MarkerFilter
-    end: StreamEnd = _NOT_ENDED
-    support: list[CitationEvent] = field(default_factory=list)
-    error: ArchonError | None = None
-    stored: bool = False
 
 
 class AnswerService:
@@ -77,14 +62,18 @@ class AnswerService:
         search: SearchService,
         chat_model_factory: ChatModelFactory,
         embedder_factory: EmbedderFactory,
+        named_model_factory: NamedModelFactory | None = None,
     ) -> None:
         self._conversations = ConversationRepository(database)
+        self._answers = AnswerRepository(database)
         self._passages = SearchRepository(database)
         self._search = search
         self._chat_model_factory = chat_model_factory
         self._embedder_factory = embedder_factory
+        self._named_model_factory = named_model_factory
+        self._lengths = PromptLengths()
 
-    async def ask(self, request: AskRequest) -> AsyncGenerator[ChatEvent, None]:
+    async def ask(self, request: AskRequest, control: Control | None = None) -> AsyncGenerator[ChatEvent, None]:
         """The events of an answer, `start` first and `done` last. Closing the iterator stops the model.
 
         What fails before `start` is raised and leaves nothing stored; later failures come as an `error` event.
@@ -92,180 +81,173 @@ class AnswerService:
 
         Raises:
             InvalidInput, NotFound: a value of `request` cannot be used; there is no such conversation.
+            Conflict: the answer to go on with is being written.
             ContextTooLong: the question alone is longer than the model's context.
             ConfigurationError, ProviderError: the models are not chosen, or cannot be asked.
             StoreError: the database failed.
         """
-        prepared = await self._prepare(request)
-        answer = await self._begin(request, prepared)
+        request.check()
+        prepared = await self._prepare(await places.find(request, self._conversations))
+        deltas = Deltas(prepared.model.stream(prepared.context.messages, prepared.options))
+        try:
+            answer = await self._begin(request, prepared, control or Control())
+        except BaseException:
+            await deltas.close()
+            raise
         try:
             yield _start(prepared, answer.turn)
-            async with aclosing(_stream(prepared, answer)) as events:
+            if prepared.place.so_far:
+                yield TokenEvent(answer.markers.feed(prepared.place.so_far))
+            async with writing.kept(answer, self._answers), aclosing(writing.stream(answer, deltas)) as events:
                 async for event in events:
                     yield event
             await self._judge(prepared, answer)
             for event in await self._finish(answer):
                 yield event
         finally:
+            await deltas.close()
             # The reader left or the task was cancelled: what came is kept, also while we are being torn down.
             if not answer.stored:
-                await asyncio.shield(asyncio.ensure_future(self._store_or_log(answer)))
+                await asyncio.shield(asyncio.ensure_future(self._store_torn(answer)))
 
-    async def _prepare(self, request: AskRequest) -> _Prepared:
-        request.check()
-        question = questions.clean(request.message)
-        past: list[PastMessage] = []
-        if request.conversation_id is not None:
-            past = await self._conversations.tail(request.conversation_id, history.MESSAGES)
-        model = await self._chat_model_factory()
-        found = await self._search.search(
-            history.to_search(question, past), source_ids=request.source_ids, limit=request.match_count
+    async def _prepare(self, place: Place) -> _Prepared:
+        settings = place.settings
+        model = await self._model(settings.connection_id, settings.model)
+        settings.check_length(await model.max_model_len(), model.model)
+        found = passages.Retrieved()
+        if settings.retrieves and place.begun is None:
+            query = history.to_search(place.question, place.past)
+            found = await passages.find(query, settings, self._search, self._conversations)
+        given = place.passages() if place.begun else found.hits
+        frame = Frame(settings.system_prompt, settings.retrieves, place.so_far)
+        context = await contexts.build(
+            place.question,
+            history.turns(place.past),
+            given,
+            model,
+            settings.max_tokens,
+            frame=frame,
+            lengths=self._lengths,
         )
-        context = await contexts.build(question, history.turns(past), found.hits, model, request.max_tokens)
-        options = ChatOptions(max_tokens=context.answer_tokens, temperature=request.sampled_at)
-        return _Prepared(question, model, context, options, found.space, found.reason)
-
-    async def _begin(self, request: AskRequest, prepared: _Prepared) -> _Answer:
-        turn = await self._conversations.begin(
-            NewTurn(
-                conversation_id=request.conversation_id,
-                title=title(prepared.question),
-                question=prepared.question,
-                provider=prepared.model.provider,
-                model=prepared.model.model,
-                passages=[passage.to_dict() for passage in prepared.context.passages],
-            )
+        numbers = tuple(passage.number for passage in (place.passages() if place.begun else context.passages))
+        options = ChatOptions(
+            max_tokens=context.answer_tokens,
+            temperature=settings.sampled_at,
+            stop=settings.stop,
+            top_p=settings.top_p,
+            seed=settings.seed,
+            continues=bool(place.so_far),
         )
-        return _Answer(turn, MarkerFilter([passage.number for passage in prepared.context.passages]))
+        return _Prepared(place, model, context, options, numbers, found.space, found.reason)
 
-    async def _judge(self, prepared: _Prepared, answer: _Answer) -> None:
+    async def _model(self, connection_id: str | None, model: str | None) -> ChatModel:
+        if self._named_model_factory is None or (connection_id is None and model is None):
+            return await self._chat_model_factory()
+        return await self._named_model_factory(connection_id, model)
+
+    async def _begin(self, request: AskRequest, prepared: _Prepared, control: Control) -> Answer:
+        place = prepared.place
+        turn = await (self._resume(prepared) if place.begun else self._answers.begin(_new_turn(request, prepared)))
+        before = place.begun.usage if place.begun else None
+        tokens = before.get("completion_tokens") if before else None
+        return Answer(
+            turn,
+            prepared.model,
+            MarkerFilter(prepared.numbers),
+            control,
+            measured=place.settings.retrieves,
+            reasoning=[place.begun.reasoning] if place.begun else [],
+            earlier_tokens=tokens if isinstance(tokens, int) else 0,
+        )
+
+    async def _resume(self, prepared: _Prepared) -> Turn:
+        begun, model = prepared.place.begun, prepared.model
+        assert begun is not None  # noqa: S101 - asked for only then
+        connection_id = prepared.place.settings.connection_id
+        return await self._answers.resume(begun.id, model.provider, model.model, connection_id)
+
+    async def _judge(self, prepared: _Prepared, answer: Answer) -> None:
         """Fill in what supports each sentence; where that cannot be measured, markers alone count."""
+        if not answer.measured or answer.gone:
+            return
         text, markers = answer.markers.text, answer.markers.markers
         answer.support = support.cited(text, markers)
+        shown = prepared.place.passages() if prepared.place.begun else prepared.context.passages
         try:
-            answer.support = await support.judge(
-                text,
-                markers,
-                prepared.context.passages,
-                prepared.space,
-                self._passages,
-                await self._embedder_factory(),
-            )
+            space = prepared.space or await self._space_of(prepared)
+            embedder = await self._embedder_factory()
+            answer.support = await support.judge(text, markers, shown, space, self._passages, embedder)
         except ArchonError as error:
             _log.warning("support_not_measured", **error.to_dict())
             answer.error = answer.error or error
 
-    async def _finish(self, answer: _Answer) -> list[ChatEvent]:
+    async def _space_of(self, prepared: _Prepared) -> SearchSpace | None:
+        """The space of the embedder in use, where nothing was searched: passages were pinned, or there already."""
+        if not prepared.numbers:
+            return None
+        identity = await (await self._embedder_factory()).identity()
+        return await self._passages.space(
+            model=identity.model,
+            dimensions=identity.dimensions,
+            normalised=identity.normalised,
+            query_prefix=identity.query_prefix,
+            passage_prefix=identity.passage_prefix,
+        )
+
+    async def _finish(self, answer: Answer) -> tuple[ChatEvent, ...]:
         """Store the answer and give the events that end it."""
         try:
-            await self._store(answer)
+            await self._answers.end(answer.turn.answer_id, answer.finished())
         except ArchonError as error:
             _log.warning("answer_not_stored", **error.to_dict())
             answer.error = answer.error or error
-            answer.stored = True
-        events: list[ChatEvent] = [*answer.support, _usage(answer.end.usage)]
-        if answer.error is not None:
-            events.append(ErrorEvent(answer.error))
-        events.append(
-            DoneEvent(
-                outcome=answer.end.outcome,
-                finish_reason=answer.end.finish_reason,
-                supported=any(sentence.kind != "none" for sentence in answer.support),
-                answer=answer.markers.text,
-                message_id=answer.turn.answer_id,
-            )
-        )
-        return events
-
-    async def _store(self, answer: _Answer) -> None:
-        support_json: list[JsonValue] = [sentence.to_dict() for sentence in answer.support]
-        finished = FinishedAnswer(
-            content=answer.markers.text,
-            outcome=answer.end.outcome.value,
-            support=support_json,
-            usage=_usage(answer.end.usage).to_dict(),
-            error=None if answer.error is None else answer.error.to_dict(),
-        )
-        await self._conversations.end(answer.turn.answer_id, finished)
         answer.stored = True
+        return answer.closing()
 
-    async def _store_or_log(self, answer: _Answer) -> None:
+    async def _store_torn(self, answer: Answer) -> None:
+        """Keep what came of an answer that was broken off from our side."""
         answer.markers.close()
-        try:
-            await self._store(answer)
-        except ArchonError as error:
-            _log.warning("answer_not_stored", **error.to_dict())
+        if answer.control.interrupted is not None:
+            answer.error = answer.control.interrupted
+            answer.end = StreamEnd(Outcome.TRUNCATED, None, answer.end.usage, answer.error)
+        answer.control.last = await self._finish(answer)
 
 
-async def _stream(prepared: _Prepared, answer: _Answer) -> AsyncGenerator[ChatEvent, None]:
-    """The model's text as events; how it ended is left in `answer`."""
-    async with _asking(prepared, answer) as deltas:
-        async for delta in deltas:
-            if isinstance(delta, StreamEnd):
-                answer.end = delta
-            for event in _delta_events(delta, answer.markers):
-                yield event
-    rest = answer.markers.close()
-    if rest:
-        yield TokenEvent(rest)
-    if answer.end is _NOT_ENDED:
-        cut = StreamCut("The model's stream ended without saying how.")
-        answer.end = StreamEnd(Outcome.UPSTREAM_ERROR, None, error=cut)
-    answer.error = answer.end.error
-
-
-@asynccontextmanager
-async def _asking(prepared: _Prepared, answer: _Answer) -> AsyncIterator[AsyncIterator[TextDelta | StreamEnd]]:
-    """The model's stream; closed at the end, which is what stops the model. Its failure becomes the answer's end."""
-    deltas = prepared.model.stream(prepared.context.messages, prepared.options)
-    try:
-        yield deltas
-    except ArchonError as error:
-        outcome = Outcome.STALLED if isinstance(error, ProviderTimeout) else Outcome.UPSTREAM_ERROR
-        answer.end = StreamEnd(outcome, None, error=error)
-    finally:
-        if isinstance(deltas, AsyncGenerator):
-            await deltas.aclose()
-
-
-def _delta_events(delta: TextDelta | StreamEnd, markers: MarkerFilter) -> list[ChatEvent]:
-    if isinstance(delta, StreamEnd):
-        return []
-    if delta.reasoning:
-        return [ReasoningEvent(delta.text)] if delta.text else []
-    text = markers.feed(delta.text)
-    return [TokenEvent(text)] if text else []
+def _new_turn(request: AskRequest, prepared: _Prepared) -> NewTurn:
+    place, context = prepared.place, prepared.context
+    notes: dict[str, JsonValue] = {
+        "knowledge": place.settings.retrieves,
+        "reason": prepared.reason,
+        "left_out": context.left_out.to_dict(),
+    }
+    return NewTurn(
+        conversation_id=place.conversation_id,
+        title=title(place.question),
+        question=place.question,
+        provider=prepared.model.provider,
+        model=prepared.model.model,
+        passages=[passage.to_dict() for passage in context.passages],
+        after=request.after,
+        edits=request.edits,
+        answers=request.answers,
+        connection_id=place.settings.connection_id,
+        notes=notes,
+        settings=place.settings.to_dict(),
+    )
 
 
 def _start(prepared: _Prepared, turn: Turn) -> StartEvent:
+    place = prepared.place
     return StartEvent(
         conversation_id=turn.conversation_id,
         message_id=turn.answer_id,
         provider=prepared.model.provider,
         model=prepared.model.model,
-        passages=prepared.context.passages,
+        passages=place.passages() if place.begun else prepared.context.passages,
         left_out=prepared.context.left_out,
         reason=prepared.reason,
+        question_id=turn.question_id,
+        connection_id=place.settings.connection_id,
+        knowledge=place.settings.retrieves,
+        resumed=place.begun is not None,
     )
-
-
-def _usage(usage: Usage) -> UsageEvent:
-    return UsageEvent(
-        prompt_tokens=usage.prompt_tokens,
-        completion_tokens=usage.completion_tokens,
-        first_token_ms=_milliseconds(usage.first_token_s),
-        total_ms=_milliseconds(usage.total_s),
-        tokens_per_s=_speed(usage),
-    )
-
-
-def _milliseconds(seconds: float | None) -> int | None:
-    return None if seconds is None else round(seconds * 1000)
-
-
-def _speed(usage: Usage) -> float | None:
-    """Tokens a second after the first one, which waits for the prompt."""
-    if usage.completion_tokens is None or usage.first_token_s is None or usage.total_s is None:
-        return None
-    spent = usage.total_s - usage.first_token_s
-    return round((usage.completion_tokens - 1) / spent, 1) if spent > 0 and usage.completion_tokens > 1 else None

@@ -9,6 +9,7 @@ from src.errors import ContextTooLong, ErrorContext
 from src.inference.models import ChatMessage, ChatModel
 from src.store.search import ChunkHit
 
+from .estimates import PromptLengths
 from .events import LeftOut, Passage
 from .neutral import neutralise
 
@@ -38,6 +39,19 @@ _ATTEMPTS = 12
 
 
 @dataclass(frozen=True, slots=True)
+class Frame:
+    """What stands around question, history and passages.
+
+    `system_prompt` is the person's own. `grounded` False: no knowledge was looked for, so nothing is said about
+    passages. `so_far` is the beginning of an answer that is gone on with.
+    """
+
+    system_prompt: str = ""
+    grounded: bool = True
+    so_far: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """What is sent to the model. `answer_tokens` is the room left for the answer."""
 
@@ -55,21 +69,37 @@ class _Draft:
     question: str
     history: tuple[ChatMessage, ...]
     passages: tuple[Passage, ...]
+    frame: Frame
     last_cut_to: int | None = None
 
     def messages(self) -> tuple[ChatMessage, ...]:
+        system, so_far = self._system(), self.frame.so_far
+        before = (ChatMessage("system", system),) if system else ()
+        begun = (ChatMessage("assistant", neutralise(so_far)),) if so_far else ()
+        return (*before, *self.history, ChatMessage("user", _question_text(self)), *begun)
+
+    def _system(self) -> str:
         instructions = INSTRUCTIONS if self.passages else WITHOUT_PASSAGES
-        asked = ChatMessage("user", _question_text(self))
-        return (ChatMessage("system", instructions), *self.history, asked)
+        parts = (self.frame.system_prompt.strip(), instructions if self.frame.grounded else "")
+        return "\n\n".join(part for part in parts if part)
 
     def history_characters(self) -> int:
         return sum(len(message.content) for message in self.history)
 
 
 async def build(
-    question: str, history: Sequence[ChatMessage], hits: Sequence[ChunkHit], model: ChatModel, max_tokens: int | None
+    question: str,
+    history: Sequence[ChatMessage],
+    hits: Sequence[ChunkHit | Passage],
+    model: ChatModel,
+    max_tokens: int | None,
+    *,
+    frame: Frame | None = None,
+    lengths: PromptLengths | None = None,
 ) -> Context:
     """The messages for `question`; the best of `hits` and the latest of `history` that fit beside an answer.
+
+    Of `hits` a passage keeps its number, a chunk gets that of its place. Without `lengths` every count is exact.
 
     Raises:
         ContextTooLong: the question alone does not fit.
@@ -79,10 +109,11 @@ async def build(
     room = min(max_tokens or min(_ANSWER_MOST, length // _ANSWER_SHARE), length // 2)
     budget = length - room - _MARGIN
     passages = tuple(_passage(number, hit) for number, hit in enumerate(hits, start=1))
-    whole = draft = _Draft(question, tuple(_quoted(message) for message in history), passages)
+    past = tuple(_quoted(message) for message in history)
+    whole = draft = _Draft(question, past, passages, frame or Frame())
     for _ in range(_ATTEMPTS):
         messages = draft.messages()
-        tokens = await model.count_tokens(messages)
+        tokens = await (lengths.count(model, messages, budget) if lengths else model.count_tokens(messages))
         if tokens <= budget:
             answer_tokens = min(max_tokens, length - tokens) if max_tokens else max(room, 1)
             return Context(messages, _shown(draft), _left_out(whole, draft), tokens, answer_tokens)
@@ -151,7 +182,9 @@ def _quoted(message: ChatMessage) -> ChatMessage:
     return replace(message, content=neutralise(message.content))
 
 
-def _passage(number: int, hit: ChunkHit) -> Passage:
+def _passage(number: int, hit: ChunkHit | Passage) -> Passage:
+    if isinstance(hit, Passage):
+        return hit
     return Passage(
         number=number,
         chunk_id=hit.id,

@@ -1,56 +1,97 @@
-"""Kept conversations: listed, opened, deleted."""
+"""Kept conversations: found, opened page by page, changed, exported, deleted."""
 
 from __future__ import annotations
 
-from src.errors import JsonValue
-from src.store.conversations import Conversation, ConversationRepository, Message
+from dataclasses import dataclass
+
+from src.errors import ErrorContext, InvalidInput, JsonValue
+from src.store.conversations import ConversationRepository
 from src.store.database import Database
+
+from .chat_settings import ChatSettings
+from .export import as_json, as_markdown, file_name
+from .messages import conversation_dict, found_dict, message_dict
 
 MOST = 500
 """Conversations in a list; the latest."""
+PAGE = 60
+"""Messages of a conversation that are given at once, unless another number is asked for."""
+LONGEST_TITLE = 200
+_WHOLE = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A file: its name, its media type, its text (Markdown) or its value (JSON)."""
+
+    name: str
+    text: str | None = None
+    value: dict[str, JsonValue] | None = None
 
 
 class ConversationService:
     """Conversations as REST shows them. Every method raises StoreError where the database fails."""
 
     def __init__(self, database: Database) -> None:
-        self._store = ConversationRepository(database)
+        self.store = ConversationRepository(database)
 
-    async def list(self) -> dict[str, JsonValue]:
-        """The body of `GET /api/chat/conversations`: the latest first."""
-        return {"conversations": [_summary(found) for found in await self._store.recent(MOST)]}
+    async def list(self, words: str = "") -> dict[str, JsonValue]:
+        """The body of `GET /api/chat/conversations`: the latest first, with `words` those that have all of them."""
+        found = await self.store.find(words.strip(), MOST)
+        return {"conversations": [found_dict(one, words) for one in found]}
 
-    async def get(self, conversation_id: str) -> dict[str, JsonValue]:
-        """The body of `GET /api/chat/conversations/{id}`. Raises NotFound, InvalidInput."""
-        conversation, messages = await self._store.get(conversation_id)
-        return _summary(conversation) | {"messages": [_message(message) for message in messages]}
+    async def get(self, conversation_id: str, before: str | None = None, limit: int = PAGE) -> dict[str, JsonValue]:
+        """A conversation with the last `limit` messages of its branch, or those before message `before`.
+
+        `earlier` says whether there are more before them. Raises NotFound, InvalidInput.
+        """
+        conversation = await self.store.get(conversation_id)
+        last = conversation.head
+        if before is not None:
+            _, below = await self.store.message(before)
+            last = below.parent_id
+        messages = await self.store.branch(conversation_id, last, limit)
+        earlier = bool(messages) and messages[0].parent_id is not None
+        shown: list[JsonValue] = [message_dict(message) for message in messages]
+        return conversation_dict(conversation) | {"messages": shown, "earlier": earlier}
+
+    async def change(
+        self, conversation_id: str, title: str | None, settings: ChatSettings | None
+    ) -> dict[str, JsonValue]:
+        """Rename it, or change how it is answered; the conversation afterwards. Raises NotFound, InvalidInput."""
+        if title is not None and not 0 < len(title) <= LONGEST_TITLE:
+            raise InvalidInput(
+                f"A title has between 1 and {LONGEST_TITLE} characters.", context=ErrorContext(field="title")
+            )
+        if settings is not None:
+            settings.check()
+        await self.store.change(conversation_id, title, None if settings is None else settings.to_dict())
+        return conversation_dict(await self.store.get(conversation_id))
+
+    async def show(self, conversation_id: str, message_id: str) -> dict[str, JsonValue]:
+        """Show the branch through a message; the conversation as `get`. Raises NotFound, InvalidInput."""
+        await self.store.show(conversation_id, message_id)
+        return await self.get(conversation_id)
+
+    async def export(self, conversation_id: str, kind: str) -> Exported:
+        """The conversation as a file: `markdown` or `json`. Raises NotFound, InvalidInput."""
+        conversation = await self.store.get(conversation_id)
+        if kind == "json":
+            tree = await self.store.tree(conversation_id)
+            return Exported(file_name(conversation, "json"), value=as_json(conversation, tree))
+        branch = await self.store.branch(conversation_id, conversation.head, _WHOLE)
+        return Exported(file_name(conversation, "md"), text=as_markdown(conversation, branch))
+
+    async def pages(self, words: str, most: int) -> dict[str, JsonValue]:
+        """Pages that can be attached: those whose title or address has `words`."""
+        found = await self.store.pages_named(words.strip(), most)
+        return {
+            "pages": [
+                {"page_id": one.page_id, "title": one.title, "url": one.url, "source_id": one.source_id}
+                for one in found
+            ]
+        }
 
     async def delete(self, conversation_id: str) -> None:
         """Delete a conversation. Raises NotFound, InvalidInput."""
-        await self._store.delete(conversation_id)
-
-
-def _summary(conversation: Conversation) -> dict[str, JsonValue]:
-    return {
-        "id": conversation.id,
-        "title": conversation.title,
-        "created_at": conversation.created_at.isoformat(),
-        "updated_at": conversation.updated_at.isoformat(),
-        "message_count": conversation.message_count,
-    }
-
-
-def _message(message: Message) -> dict[str, JsonValue]:
-    return {
-        "id": message.id,
-        "role": message.role,
-        "content": message.content,
-        "outcome": message.outcome,
-        "passages": message.passages,
-        "support": message.support,
-        "provider": message.provider,
-        "model": message.model,
-        "usage": message.usage,
-        "error": message.error,
-        "created_at": message.created_at.isoformat(),
-    }
+        await self.store.delete(conversation_id)

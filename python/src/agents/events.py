@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from typing import ClassVar, Literal, TypeAlias
 
 from src.errors import ArchonError, JsonValue
@@ -30,6 +31,14 @@ class Passage:
         """The passage in events, and as it is stored with its answer."""
         return asdict(self) | {"heading_path": list(self.heading_path)}
 
+    @classmethod
+    def read(cls, stored: Mapping[str, JsonValue]) -> Passage:
+        """A passage as `to_dict` stored it."""
+        values: dict[str, object] = {one.name: stored.get(one.name) for one in fields(cls)}
+        path = stored.get("heading_path")
+        values["heading_path"] = tuple(str(part) for part in path) if isinstance(path, list) else ()
+        return cls(**values)  # type: ignore[arg-type]
+
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
@@ -46,7 +55,11 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class StartEvent:
-    """The question is stored and the model is being asked. `reason`: why no passage was found."""
+    """The question is stored and the model is being asked. `reason`: why no passage was found.
+
+    `knowledge` False: passages were not asked for, so nothing of the answer is measured. `resumed`: an earlier answer
+    is gone on with; what it had comes as the first token. Whoever reads this event begins anew with it.
+    """
 
     name: ClassVar[str] = "start"
     conversation_id: str
@@ -56,6 +69,10 @@ class StartEvent:
     passages: tuple[Passage, ...]
     left_out: LeftOut
     reason: str | None
+    question_id: str | None = None
+    connection_id: str | None = None
+    knowledge: bool = True
+    resumed: bool = False
 
     def to_dict(self) -> dict[str, JsonValue]:
         """As JSON."""
@@ -67,6 +84,10 @@ class StartEvent:
             "passages": [passage.to_dict() for passage in self.passages],
             "left_out": self.left_out.to_dict(),
             "reason": self.reason,
+            "question_id": self.question_id,
+            "connection_id": self.connection_id,
+            "knowledge": self.knowledge,
+            "resumed": self.resumed,
         }
 
 
@@ -141,14 +162,20 @@ class ErrorEvent:
 
 @dataclass(frozen=True, slots=True)
 class DoneEvent:
-    """The last event, exactly once. `supported` is false when nothing in the answer has support."""
+    """The last event, exactly once. `supported` is false when nothing in the answer has support.
+
+    It is None where nothing was measured: knowledge was off. `provider` and `model` are who answered: where others
+    stand behind the chosen one, it may be another than `start` said.
+    """
 
     name: ClassVar[str] = "done"
     outcome: Outcome
     finish_reason: str | None
-    supported: bool
+    supported: bool | None
     answer: str
     message_id: str
+    provider: str | None = None
+    model: str | None = None
 
     def to_dict(self) -> dict[str, JsonValue]:
         """As JSON."""

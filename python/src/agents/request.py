@@ -2,45 +2,69 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from src.errors import ErrorContext, InvalidInput
 
-MAX_PASSAGES = 50
-GROUNDED_TEMPERATURE = 0.2
-"""An answer from passages wants little invention; servers' own defaults are made for free conversation."""
+from .chat_settings import GROUNDED_TEMPERATURE, MAX_PASSAGES, ChatSettings
+
+__all__ = ["GROUNDED_TEMPERATURE", "MAX_PASSAGES", "AskRequest", "title"]
+
 _TITLE = 80
 
 
 @dataclass(frozen=True, slots=True)
 class AskRequest:
-    """A question. `conversation_id` None begins a conversation; no `source_ids` searches everywhere.
+    """A question, or what to do with an earlier one. `conversation_id` None begins a conversation.
 
-    `max_tokens` bounds the answer; None leaves it to the model's room. `temperature` None is `GROUNDED_TEMPERATURE`.
+    `after` is the answer that the question follows (None: the last one shown). `edits` is a question it stands beside.
+    `answers` is a question to answer once more, `continues` an answer to go on with; then there is no `message`.
+    `settings` None: those of the conversation. The fields below it go before them, for this question alone.
     """
 
     message: str
     conversation_id: str | None = None
     source_ids: tuple[str, ...] = ()
-    match_count: int = 6
+    match_count: int | None = None
     max_tokens: int | None = None
     temperature: float | None = None
+    settings: ChatSettings | None = None
+    after: str | None = None
+    edits: str | None = None
+    answers: str | None = None
+    continues: str | None = None
 
     @property
     def sampled_at(self) -> float:
-        """The temperature in force."""
+        """The temperature of an answer from passages."""
         return GROUNDED_TEMPERATURE if self.temperature is None else self.temperature
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it brings a question of its own."""
+        return self.answers is None and self.continues is None
+
+    def over(self, settings: ChatSettings) -> ChatSettings:
+        """`settings`, with what is asked for this question alone."""
+        changes: dict[str, object] = {
+            "match_count": self.match_count,
+            "max_tokens": self.max_tokens,
+            "temperature": self.temperature,
+        }
+        if self.source_ids:
+            changes["source_ids"] = self.source_ids
+        return replace(settings, **{name: value for name, value in changes.items() if value is not None})  # type: ignore[arg-type]
 
     def check(self) -> None:
         """Raises InvalidInput, naming the field, where a value cannot be used."""
-        if not self.message.strip("\x00 \t\r\n"):
+        ways = [name for name in ("after", "edits", "answers", "continues") if getattr(self, name) is not None]
+        if len(ways) > 1:
+            raise _invalid(ways[1], f"Only one of {' and '.join(ways)} can be asked for.")
+        if ways and ways[0] != "continues" and self.conversation_id is None:
+            raise _invalid("conversation_id", f"{ways[0]} needs the conversation it is in.")
+        if self.is_new and not self.message.strip("\x00 \t\r\n"):
             raise _invalid("message", "The question is empty.")
-        if not 1 <= self.match_count <= MAX_PASSAGES:
-            raise _invalid("match_count", f"match_count must lie between 1 and {MAX_PASSAGES}.")
-        if self.max_tokens is not None and self.max_tokens < 1:
-            raise _invalid("max_tokens", "max_tokens must be at least 1.")
-        if self.temperature is not None and not 0 <= self.temperature <= 2:
-            raise _invalid("temperature", "temperature must lie between 0 and 2.")
+        self.over(self.settings or ChatSettings()).check()
 
 
 def title(question: str) -> str:

@@ -22,6 +22,10 @@ from .token_counts import TokenEstimate
 from .tokenizer import ServerTokenizer
 
 _log = structlog.get_logger("archon.inference.chat")
+_GO_ON = (
+    "Your answer was cut off. Go on exactly where it ends: repeat nothing of it, and begin with the very next word."
+)
+"""Asked of a server that cannot be told to go on with its last message."""
 _TEMPLATE_TOKENS = 8
 """What a chat template adds to each message, estimated generously."""
 
@@ -99,6 +103,8 @@ class ProviderChatModel:
         context = self._context(model)
         params = await self._parameters(model, options)
         turns = [_as_param(self._cleaned(message)) for message in messages]
+        if options.continues and self._continuation() is None:
+            turns.append({"role": "user", "content": _GO_ON})
 
         async def open_stream() -> StreamReader:
             reader = StreamReader(self._deadlines, context, self._secrets())
@@ -135,9 +141,19 @@ class ProviderChatModel:
             params[name] = await self._within_context(model, options.max_tokens)
         if options.temperature is not None and not reasons:
             params["temperature"] = options.temperature
+        if options.top_p is not None and not reasons:
+            params["top_p"] = options.top_p
+        if options.seed is not None:
+            params["seed"] = options.seed
         if options.stop:
             params["stop"] = list(options.stop[:4])
+        if options.continues:
+            params |= self._continuation() or {}
         return params
+
+    def _continuation(self) -> dict[str, object] | None:
+        facts = self._active.provider.server
+        return dict(facts.continuation) if facts is not None and facts.continuation is not None else None
 
     async def _within_context(self, model: str, max_tokens: int) -> int:
         """vLLM refuses max_tokens above its context length, and clamps everything below it in silence."""

@@ -102,11 +102,17 @@ class ChatMessage:
 
 @dataclass(frozen=True, slots=True)
 class ChatOptions:
-    """Sampling. `max_tokens` bounds the answer; None leaves the rest of the context to it."""
+    """Sampling. `max_tokens` bounds the answer; None leaves the rest of the context to it.
+
+    `continues`: the last message is the assistant's own, and the answer goes on where it ends.
+    """
 
     max_tokens: int | None = None
     temperature: float | None = None
     stop: tuple[str, ...] = ()
+    top_p: float | None = None
+    seed: int | None = None
+    continues: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import structlog
 from src.agents.answer import AnswerService
 from src.agents.conversations import ConversationService
 from src.agents.knowledge.sessions import AgentChat
+from src.agents.running import RunningAnswers
 from src.config import Environment
 from src.inference.discovery import resolve_model
 from src.inference.embed import build_embedder
@@ -26,6 +27,7 @@ from src.store.database import Database
 from src.store.place import open_store
 
 from .agent_room import agent_chat
+from .chosen_chat import ChosenChat
 from .fallbacks import ChatWithFallbacks
 from .limits import MAX_FILE_BYTES
 from .models import ChosenReranker, ModelInUse
@@ -50,7 +52,8 @@ class Rooms:
     ingest: IngestService
     search: SearchService
     agents: AgentChat
-    answers: AnswerService
+    chat: RunningAnswers
+    chosen_chat: ChosenChat
     conversations: ConversationService
 
 
@@ -73,6 +76,7 @@ async def open_rooms(environment: Environment) -> AsyncIterator[Rooms]:
             async with rooms.chat_model.watching():
                 yield rooms
         finally:
+            await rooms.chat.close()
             await rooms.agents.close()
             await rooms.ingest.close()
             credential_service.detach()
@@ -85,6 +89,8 @@ def _rooms(environment: Environment, database: Database) -> Rooms:
     settings = SettingsService(database, secrets, environment, registry)
     embedder: ModelInUse[Embedder] = ModelInUse(settings, "embedding", build_embedder)
     chat_model = ChatWithFallbacks(settings, registry)
+    connections = ConnectionService(settings)
+    chosen_chat = ChosenChat(chat_model, connections)
     reranker = ChosenReranker(settings)
     search = SearchService(database, embedder, reranker)
     credential_service.on_change(embedder.forget)
@@ -96,7 +102,7 @@ def _rooms(environment: Environment, database: Database) -> Rooms:
         registry=registry,
         settings=settings,
         credentials=credential_service,
-        connections=ConnectionService(settings),
+        connections=connections,
         embedder=embedder,
         chat_model=chat_model,
         discover=resolve_model,
@@ -108,6 +114,7 @@ def _rooms(environment: Environment, database: Database) -> Rooms:
         ),
         search=search,
         agents=agent_chat(database, search, settings, embedder),
-        answers=AnswerService(database, search, chat_model, embedder),
+        chat=RunningAnswers(AnswerService(database, search, chat_model, embedder, chosen_chat).ask),
+        chosen_chat=chosen_chat,
         conversations=ConversationService(database),
     )

@@ -20,15 +20,17 @@ _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 @dataclass(frozen=True, slots=True)
 class ServerEvent:
-    """One event: its name and its JSON body."""
+    """One event: its name, its JSON body, and the number to go on from where the stream can be taken up again."""
 
     name: str
     data: Mapping[str, JsonValue]
+    number: int | None = None
 
     def encode(self) -> bytes:
         """The event on the wire; JSON has no raw line breaks, so one data line is enough."""
         text = json.dumps(self.data, ensure_ascii=False, separators=(",", ":"), default=str)
-        return f"event: {self.name}\ndata: {text}\n\n".encode()
+        number = "" if self.number is None else f"id: {self.number}\n"
+        return f"event: {self.name}\ndata: {text}\n{number}\n".encode()
 
 
 class EventStream(Response):

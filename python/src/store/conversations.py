@@ -1,75 +1,69 @@
-"""Conversations and their messages."""
+"""Conversations and the messages of their branches, as they are read. What writes answers is `store.answers`."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from src.errors import ErrorContext, InvalidInput, JsonValue, NotFound
 
+from .columns import texts
 from .database import Database, Json, Row
 from .rows import maybe, need, need_id, need_time
+from .search import ChunkHit, chunk_hit
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A conversation without its messages."""
+    """A conversation without its messages. `head` is the last message of the branch that is shown."""
 
     id: str
     title: str
     created_at: datetime
     updated_at: datetime
     message_count: int
+    settings: dict[str, JsonValue]
+    head: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A conversation in a list. `content` is the message that has the words that were looked for."""
+
+    id: str
+    title: str
+    created_at: datetime
+    updated_at: datetime
+    message_count: int
+    content: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A stored message. `outcome` is null for a question, and for an answer while it is written."""
+    """A stored message. `outcome` is null for a question, and for an answer while it is written.
+
+    `versions` are the ids of the messages in the same place: edits of a question, retries of an answer.
+    """
 
     id: str
+    parent_id: str | None
     role: str
     content: str
+    reasoning: str
     outcome: str | None
+    finish_reason: str | None
     passages: list[JsonValue]
     support: list[JsonValue]
+    notes: dict[str, JsonValue]
     provider: str | None
     model: str | None
+    connection_id: str | None
     usage: dict[str, JsonValue] | None
     error: dict[str, JsonValue] | None
     created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class NewTurn:
-    """A question on its way into the store. `conversation_id` None begins a conversation called `title`."""
-
-    conversation_id: str | None
-    title: str
-    question: str
-    provider: str
-    model: str
-    passages: list[JsonValue]
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """Ids of a stored question and of the message that its answer fills."""
-
-    conversation_id: str
-    question_id: str
-    answer_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class FinishedAnswer:
-    """What is known of an answer at its end; `outcome` says how it ended."""
-
-    content: str
-    outcome: str
-    support: list[JsonValue]
-    usage: dict[str, JsonValue] | None
-    error: dict[str, JsonValue] | None
+    versions: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,79 +75,122 @@ class PastMessage:
     outcome: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class NamedPage:
+    """A page that can be pinned."""
+
+    page_id: str
+    title: str | None
+    url: str
+    source_id: str
+
+
 class ConversationRepository:
     """The SQL functions of conversations, typed. Every method raises StoreError or a subclass of it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def begin(self, turn: NewTurn) -> Turn:
-        """Store the question, and an empty message for its answer, in one transaction.
+    async def find(self, words: str, most: int) -> list[Found]:
+        """The `most` recently used conversations, latest first; with `words` those that have all of them."""
+        rows = await self._database.call("archon_conversations_find", words=words, most=most)
+        return [_found(row) for row in rows]
 
-        Raises:
-            NotFound: the conversation does not exist (any more).
-            InvalidInput: its id is no UUID.
-        """
-        rows = await self._database.call(
-            "archon_turn_begin",
-            conversation=None if turn.conversation_id is None else _uuid(turn.conversation_id),
-            title=turn.title,
-            question=turn.question,
-            provider=turn.provider,
-            model=turn.model,
-            passages=Json(turn.passages),
-        )
-        row = rows[0]
-        return Turn(need_id(row, "conversation_id"), need_id(row, "question_id"), need_id(row, "answer_id"))
-
-    async def end(self, answer_id: str, answer: FinishedAnswer) -> bool:
-        """Complete an answer; False when its conversation was deleted meanwhile."""
-        rows = await self._database.call(
-            "archon_turn_end",
-            answer_id=_uuid(answer_id),
-            content=answer.content,
-            outcome=answer.outcome,
-            support=Json(answer.support),
-            usage=None if answer.usage is None else Json(answer.usage),
-            error=None if answer.error is None else Json(answer.error),
-        )
-        return need(rows[0], "archon_turn_end", bool)
-
-    async def recent(self, most: int) -> list[Conversation]:
+    async def recent(self, most: int) -> list[Found]:
         """The `most` recently used conversations, latest first."""
-        return [_conversation(row) for row in await self._database.call("archon_conversations_list", most=most)]
+        return await self.find("", most)
 
-    async def get(self, conversation_id: str) -> tuple[Conversation, list[Message]]:
-        """A conversation with its messages, oldest first. Raises NotFound, InvalidInput."""
-        conversation = _uuid(conversation_id)
-        rows = await self._database.call("archon_conversation", conversation=conversation)
+    async def get(self, conversation_id: str) -> Conversation:
+        """A conversation. Raises NotFound, InvalidInput."""
+        rows = await self._database.call("archon_conversation", conversation=as_id(conversation_id))
         if not rows:
-            raise _missing(conversation_id)
-        messages = await self._database.call("archon_conversation_messages", conversation=conversation)
-        return _conversation(rows[0]), [_message(row) for row in messages]
+            raise missing(conversation_id)
+        return _conversation(rows[0])
 
-    async def tail(self, conversation_id: str, most: int) -> list[PastMessage]:
-        """The last `most` messages, oldest first. Raises NotFound, InvalidInput."""
-        rows = await self._database.call("archon_conversation_tail", conversation=_uuid(conversation_id), most=most)
+    async def branch(self, conversation_id: str, last: str | None, most: int) -> list[Message]:
+        """The `most` messages of the branch up to `last` (included), oldest first. Raises InvalidInput."""
+        if last is None:
+            return []
+        rows = await self._database.call(
+            "archon_branch", conversation=as_id(conversation_id), last=as_id(last), most=most
+        )
+        return [_message(row) for row in rows]
+
+    async def tree(self, conversation_id: str) -> list[Message]:
+        """All messages of all branches in the order they were written. Raises InvalidInput."""
+        rows = await self._database.call("archon_conversation_tree", conversation=as_id(conversation_id))
+        return [_message(row) for row in rows]
+
+    async def message(self, message_id: str) -> tuple[str, Message]:
+        """A message with the id of its conversation. Raises NotFound, InvalidInput."""
+        rows = await self._database.call("archon_message", message=as_id(message_id))
+        if not rows:
+            raise NotFound(f"There is no message {message_id}.")
+        return need_id(rows[0], "conversation_id"), _message(rows[0])
+
+    async def history(self, conversation_id: str, last: str | None, most: int) -> list[PastMessage]:
+        """The `most` messages up to `last` (null: the head), oldest first. Raises NotFound, InvalidInput."""
+        rows = await self._database.call(
+            "archon_branch_history",
+            conversation=as_id(conversation_id),
+            last=None if last is None else as_id(last),
+            most=most,
+        )
         return [
             PastMessage(need(row, "role", str), need(row, "content", str), maybe(row, "outcome", str)) for row in rows
         ]
 
+    async def show(self, conversation_id: str, message_id: str) -> None:
+        """Show the branch through a message, down to its newest end. Raises NotFound, InvalidInput."""
+        rows = await self._database.call(
+            "archon_conversation_show", conversation=as_id(conversation_id), message=as_id(message_id)
+        )
+        if not need(rows[0], "archon_conversation_show", bool):
+            raise NotFound("That message is not in this conversation.")
+
+    async def change(self, conversation_id: str, title: str | None, settings: dict[str, JsonValue] | None) -> None:
+        """Change what is not None. Raises NotFound, InvalidInput."""
+        rows = await self._database.call(
+            "archon_conversation_change",
+            conversation=as_id(conversation_id),
+            title=title,
+            settings=None if settings is None else Json(settings),
+        )
+        if not need(rows[0], "archon_conversation_change", bool):
+            raise missing(conversation_id)
+
     async def delete(self, conversation_id: str) -> None:
         """Delete a conversation with its messages. Raises NotFound, InvalidInput."""
-        rows = await self._database.call("archon_conversation_delete", conversation=_uuid(conversation_id))
+        rows = await self._database.call("archon_conversation_delete", conversation=as_id(conversation_id))
         if not need(rows[0], "archon_conversation_delete", bool):
-            raise _missing(conversation_id)
+            raise missing(conversation_id)
+
+    async def pinned(self, page_ids: Sequence[str], question: str, most: int) -> list[ChunkHit]:
+        """Passages of these pages, those with the question's words first."""
+        rows = await self._database.call("archon_pinned_chunks", pages=page_ids, question=question, most=most)
+        return [chunk_hit(row) for row in rows]
+
+    async def pages_named(self, words: str, most: int) -> list[NamedPage]:
+        """Pages whose title or address has `words`, latest first."""
+        rows = await self._database.call("archon_pages_named", words=words, most=most)
+        return [
+            NamedPage(
+                need(row, "page_id", str), maybe(row, "title", str), need(row, "url", str), need(row, "source_id", str)
+            )
+            for row in rows
+        ]
 
 
-def _uuid(text: str) -> str:
+def as_id(text: str) -> str:
+    """`text` as the database writes ids. Raises InvalidInput when it is none."""
     try:
         return str(UUID(text))
     except ValueError as error:
         raise InvalidInput("That is not an id of ours.", context=ErrorContext(field="conversation_id")) from error
 
 
-def _missing(conversation_id: str) -> NotFound:
+def missing(conversation_id: str) -> NotFound:
+    """The error for a conversation that is gone."""
     return NotFound(f"There is no conversation {conversation_id}.")
 
 
@@ -164,20 +201,39 @@ def _conversation(row: Row) -> Conversation:
         created_at=need_time(row, "created_at"),
         updated_at=need_time(row, "updated_at"),
         message_count=need(row, "message_count", int),
+        settings=need(row, "settings", dict),
+        head=None if row["head"] is None else need_id(row, "head"),
+    )
+
+
+def _found(row: Row) -> Found:
+    return Found(
+        id=need_id(row, "id"),
+        title=need(row, "title", str),
+        created_at=need_time(row, "created_at"),
+        updated_at=need_time(row, "updated_at"),
+        message_count=need(row, "message_count", int),
+        content=maybe(row, "found", str),
     )
 
 
 def _message(row: Row) -> Message:
     return Message(
         id=need_id(row, "id"),
+        parent_id=None if row["parent_id"] is None else need_id(row, "parent_id"),
         role=need(row, "role", str),
         content=need(row, "content", str),
+        reasoning=need(row, "reasoning", str),
         outcome=maybe(row, "outcome", str),
+        finish_reason=maybe(row, "finish_reason", str),
         passages=need(row, "passages", list),
         support=need(row, "support", list),
+        notes=need(row, "notes", dict),
         provider=maybe(row, "provider", str),
         model=maybe(row, "model", str),
+        connection_id=maybe(row, "connection_id", str),
         usage=maybe(row, "usage", dict),
         error=maybe(row, "error", dict),
         created_at=need_time(row, "created_at"),
+        versions=texts(row, "versions"),
     )

@@ -58,6 +58,8 @@ async def test_events_come_in_their_order(space: int, answering: Answering) -> N
         "supported": True,
         "answer": "Use gather [1].",
         "message_id": events[0].to_dict()["message_id"],
+        "provider": "test",
+        "model": "scripted",
     }
 
 

@@ -1,91 +1,113 @@
-"""Questions answered over server-sent events, and the conversations they belong to."""
+"""Questions answered over server-sent events; an answer can be watched again, from anywhere, until it ends."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Annotated
 from uuid import UUID
 
-import structlog
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Header, Query
 from fastapi.responses import JSONResponse
 
-from src.agents.events import ChatEvent
+from src.agents import replay
+from src.agents.chat_settings import GROUNDED_TEMPERATURE, MAX_SEED, MAX_STOPS, MAX_TEMPERATURE
 from src.agents.request import AskRequest
-from src.errors import ArchonError, JsonValue
+from src.agents.running import RunningAnswer
+from src.errors import JsonValue
 
-from ..errors_http import unexpected
+from ..composition import Rooms
 from ..request_parts import InRooms, Stopping, answer
 from ..sse import EventStream, ServerEvent
-from .bodies import ChatBody
+from .bodies import Name
+from .chat_bodies import ChatBody
 
 router = APIRouter(prefix="/api/chat")
-_log = structlog.get_logger("archon.server.chat")
+LastEvent = Annotated[str | None, Header(alias="Last-Event-ID", max_length=20)]
 
 
 @router.post("", response_class=EventStream, status_code=200)
-async def ask(body: ChatBody, request: Request, rooms: InRooms, stopping: Stopping) -> EventStream:
+async def ask(body: ChatBody, rooms: InRooms, stopping: Stopping) -> EventStream:
     """Stream an answer. What fails before its start is an ordinary HTTP error."""
-    question = AskRequest(
-        message=body.message,
-        conversation_id=None if body.conversation_id is None else str(body.conversation_id),
-        source_ids=tuple(body.source_ids),
-        match_count=body.match_count,
-        max_tokens=body.max_tokens,
-        temperature=body.temperature,
+    return EventStream(_asked(rooms, body.value(), body.keep_s, stopping), stopping, farewell=_FAREWELL)
+
+
+@router.get("/answers/{message_id}/events", response_class=EventStream, status_code=200)
+async def events(message_id: UUID, rooms: InRooms, stopping: Stopping, last_event_id: LastEvent = None) -> EventStream:
+    """Watch an answer: from its start, or from the event after `Last-Event-ID` on; an ended one is told whole.
+
+    Raises NotFound as an ordinary HTTP error.
+    """
+    run = rooms.chat.get(str(message_id))
+    if run is not None:
+        after = int(last_event_id) if last_event_id and last_event_id.isdigit() else 0
+        return EventStream(_watched(run, after, stopping), stopping, farewell=_FAREWELL)
+    return EventStream(_replayed(rooms, str(message_id)), stopping, farewell=_FAREWELL)
+
+
+@router.post("/answers/{message_id}/stop")
+async def stop(message_id: UUID, rooms: InRooms) -> JSONResponse:
+    """Stop the model's work on an answer; what came of it is kept. Raises NotFound."""
+    stopped = await rooms.chat.stop(str(message_id))
+    _, message = await rooms.conversations.store.message(str(message_id))
+    return answer({"stopped": stopped, "outcome": message.outcome})
+
+
+@router.get("/limits")
+async def limits(
+    rooms: InRooms, connection_id: Annotated[Name | None, Query()] = None, model: Annotated[Name | None, Query()] = None
+) -> JSONResponse:
+    """What the sampling settings may be with this model. Raises NotFound, ConfigurationError, ProviderError."""
+    chosen = await rooms.chosen_chat(connection_id, model)
+    length = await chosen.max_model_len()
+    return answer(
+        {
+            "provider": chosen.provider,
+            "model": chosen.model,
+            "max_model_len": length,
+            "max_tokens": {"min": 1, "max": length},
+            "temperature": {"min": 0, "max": MAX_TEMPERATURE, "grounded": GROUNDED_TEMPERATURE},
+            "top_p": {"min": 0, "max": 1},
+            "stop": {"most": MAX_STOPS},
+            "seed": {"min": 0, "max": MAX_SEED},
+        }
     )
-    events = _events(rooms.answers.ask(question), str(request.state.request_id))
-    return EventStream(events, stopping, farewell=_done("cancelled"))
 
 
-@router.get("/conversations")
-async def conversations(rooms: InRooms) -> JSONResponse:
-    """The latest conversations."""
-    return answer(await rooms.conversations.list())
+async def _asked(
+    rooms: Rooms, request: AskRequest, keep_s: float, stopping: asyncio.Event
+) -> AsyncGenerator[ServerEvent, None]:
+    """Ask, then watch."""
+    run = await rooms.chat.begin(request, keep_s)
+    async with aclosing(_watched(run, 0, stopping)) as watched:
+        async for event in watched:
+            yield event
 
 
-@router.get("/conversations/{conversation_id}")
-async def conversation(conversation_id: UUID, rooms: InRooms) -> JSONResponse:
-    """One conversation with its messages. Raises NotFound."""
-    return answer(await rooms.conversations.get(str(conversation_id)))
+async def _watched(run: RunningAnswer, after: int, stopping: asyncio.Event) -> AsyncGenerator[ServerEvent, None]:
+    async with aclosing(run.watch(after)) as events:
+        try:
+            async for number, event in events:
+                yield ServerEvent(event.name, event.to_dict(), number)
+        finally:
+            if stopping.is_set():
+                # Not the reader left but the server goes: that is no wish to stop.
+                run.interrupt_soon()
 
 
-@router.delete("/conversations/{conversation_id}")
-async def forget(conversation_id: UUID, rooms: InRooms) -> JSONResponse:
-    """Delete a conversation. Raises NotFound."""
-    await rooms.conversations.delete(str(conversation_id))
-    return answer({"success": True, "message": "Deleted."})
+async def _replayed(rooms: Rooms, message_id: str) -> AsyncGenerator[ServerEvent, None]:
+    async with aclosing(replay.replay(rooms.conversations.store, message_id)) as told:
+        async for name, body in told:
+            yield ServerEvent(name, body)
 
 
-async def _events(asked: AsyncGenerator[ChatEvent, None], request_id: str) -> AsyncGenerator[ServerEvent, None]:
-    """The events on the wire; once begun, they end with `done` whatever happens."""
-    started = done = False
-    error: ArchonError | None = None
-    try:
-        async with aclosing(asked) as events:
-            async for event in events:
-                started, done = True, event.name == "done"
-                yield ServerEvent(event.name, event.to_dict())
-    except ArchonError as failure:
-        if not started:
-            raise
-        error = failure
-    except Exception:  # the request edge: a reader that waits for `done` must get it
-        if not started:
-            raise
-        _log.exception("chat failed")
-        error = unexpected(request_id)
-    if error is not None and not done:
-        yield ServerEvent("error", error.to_dict())
-        yield _done("upstream_error")
-
-
-def _done(outcome: str) -> ServerEvent:
-    body: dict[str, JsonValue] = {
-        "outcome": outcome,
-        "finish_reason": None,
-        "supported": False,
-        "answer": "",
-        "message_id": None,
-    }
-    return ServerEvent("done", body)
+_FAREWELL_BODY: dict[str, JsonValue] = {
+    "outcome": "cancelled",
+    "finish_reason": None,
+    "supported": False,
+    "answer": "",
+    "message_id": None,
+}
+_FAREWELL = ServerEvent("done", _FAREWELL_BODY)
+"""For a reader that is cut off because the server stops."""

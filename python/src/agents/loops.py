@@ -1,0 +1,30 @@
+"""Notices a model that says the same thing over and over: small models do, until their tokens are spent."""
+
+from __future__ import annotations
+
+_WINDOW = 1500
+"""Characters that must be nothing but repetition before an answer is called a loop."""
+_TIMES = 6
+_EVERY = 300
+
+
+class LoopWatch:
+    """Takes an answer piece by piece."""
+
+    def __init__(self) -> None:
+        self._tail = ""
+        self._since = 0
+
+    def loops(self, piece: str) -> bool:
+        """Whether the answer, with `piece` at its end, only repeats itself."""
+        self._tail = (self._tail + piece)[-_WINDOW:]
+        self._since += len(piece)
+        if self._since < _EVERY or len(self._tail) < _WINDOW:
+            return False
+        self._since = 0
+        return period(self._tail, _WINDOW // _TIMES) is not None
+
+
+def period(text: str, longest: int) -> int | None:
+    """The length of what `text` repeats from end to end, `longest` characters at most; None where it does not."""
+    return next((length for length in range(1, longest + 1) if text[length:] == text[:-length]), None)

@@ -1,0 +1,223 @@
+"""An answer while it comes into being: the model's stream as events, kept as it grows, and how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import structlog
+
+from src.errors import ArchonError, JsonValue, ProtocolError, ProviderTimeout, StoreError, StreamCut
+from src.inference.models import ChatModel, Outcome, StreamEnd, TextDelta, Usage
+from src.store.answers import AnswerRepository, FinishedAnswer, Turn
+
+from .events import ChatEvent, CitationEvent, DoneEvent, ErrorEvent, ReasoningEvent, TokenEvent, UsageEvent
+from .loops import LoopWatch
+from .markers import MarkerFilter
+
+KEEP_EVERY_S = 3.0
+"""How often what has come so far is stored: a server that is killed loses no more than this."""
+
+_log = structlog.get_logger("archon.agents.writing")
+_NOT_ENDED = StreamEnd(Outcome.CANCELLED, None)
+"""What is stored of an answer whose reader left: nobody said how it ended."""
+
+
+class Looped(ProtocolError):
+    """The model says the same thing over and over."""
+
+    code = "model_loops"
+    meaning = "The model repeated itself, so the answer was stopped."
+    default_next_step = "Ask again with a higher temperature, or with a larger model."
+
+
+@dataclass(slots=True)
+class Control:
+    """How whoever runs an answer and the answer itself speak: why it is stopped, and what came of it.
+
+    `interrupted` is set before the task is cancelled for another reason than that nobody wants the answer any more.
+    """
+
+    interrupted: ArchonError | None = None
+    last: tuple[ChatEvent, ...] = ()
+
+
+@dataclass(slots=True)
+class Answer:
+    """An answer while it is written. `measured` False: no knowledge was looked for, so nothing is said of support."""
+
+    turn: Turn
+    model: ChatModel
+    markers: MarkerFilter
+    control: Control
+    measured: bool = True
+    end: StreamEnd = _NOT_ENDED
+    reasoning: list[str] = field(default_factory=list)
+    support: list[CitationEvent] = field(default_factory=list)
+    error: ArchonError | None = None
+    earlier_tokens: int = 0
+    stored: bool = False
+    gone: bool = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether the model's stream said how it ended."""
+        return self.end is not _NOT_ENDED
+
+    def closing(self) -> tuple[ChatEvent, ...]:
+        """The events that end the answer."""
+        error = () if self.error is None else (ErrorEvent(self.error),)
+        supported = any(sentence.kind != "none" for sentence in self.support) if self.measured else None
+        done = DoneEvent(
+            outcome=self.end.outcome,
+            finish_reason=self.end.finish_reason,
+            supported=supported,
+            answer=self.markers.text,
+            message_id=self.turn.answer_id,
+            provider=self.model.provider,
+            model=self.model.model,
+        )
+        return (*self.support, usage_event(self.end.usage, self.earlier_tokens), *error, done)
+
+    def finished(self) -> FinishedAnswer:
+        """What the store keeps of it."""
+        support: list[JsonValue] = [sentence.to_dict() for sentence in self.support]
+        return FinishedAnswer(
+            content=self.markers.text,
+            reasoning="".join(self.reasoning),
+            outcome=self.end.outcome.value,
+            finish_reason=self.end.finish_reason,
+            support=support,
+            usage=usage_event(self.end.usage, self.earlier_tokens).to_dict(),
+            error=None if self.error is None else self.error.to_dict(),
+            provider=self.model.provider,
+            model=self.model.model,
+        )
+
+
+async def stream(answer: Answer, deltas: Deltas) -> AsyncGenerator[ChatEvent, None]:
+    """The model's text as events; how it ended is left in `answer`. Closing it stops the model."""
+    watch = LoopWatch()
+    async with _listening(answer, deltas) as found:
+        async for delta in found:
+            for event in _delta_events(delta, answer):
+                yield event
+            if answer.gone:
+                return
+            if isinstance(delta, TextDelta) and not delta.reasoning and watch.loops(delta.text):
+                looped = Looped("The model repeats itself, so the answer was stopped here.")
+                answer.end = StreamEnd(Outcome.TRUNCATED, "loop", error=looped)
+                break
+    rest = answer.markers.close()
+    if rest:
+        yield TokenEvent(rest)
+    if not answer.ended:
+        cut = StreamCut("The model's stream ended without saying how.")
+        answer.end = StreamEnd(Outcome.UPSTREAM_ERROR, None, error=cut)
+    answer.error = answer.end.error
+
+
+class Deltas:
+    """The model's stream, asked for at once: its first piece is waited for while the question is being stored."""
+
+    def __init__(self, opened: AsyncIterator[TextDelta | StreamEnd]) -> None:
+        self._opened = opened
+        self._first: asyncio.Future[TextDelta | StreamEnd | None] | None = asyncio.ensure_future(_next(opened))
+
+    def __aiter__(self) -> Deltas:
+        return self
+
+    async def __anext__(self) -> TextDelta | StreamEnd:
+        first = self._first
+        item = await (first if first is not None else _next(self._opened))
+        self._first = None
+        if item is None:
+            raise StopAsyncIteration
+        return item
+
+    async def close(self) -> None:
+        """Stop the model's work, wherever it is."""
+        first, self._first = self._first, None
+        if first is not None:
+            first.cancel()
+            await asyncio.gather(first, return_exceptions=True)
+        if isinstance(self._opened, AsyncGenerator):
+            await self._opened.aclose()
+
+
+async def _next(items: AsyncIterator[TextDelta | StreamEnd]) -> TextDelta | StreamEnd | None:
+    return await anext(items, None)
+
+
+@asynccontextmanager
+async def _listening(answer: Answer, deltas: Deltas) -> AsyncIterator[AsyncIterator[TextDelta | StreamEnd]]:
+    """The stream; closed at the end, which is what stops the model. Its failure becomes the answer's end."""
+    try:
+        yield deltas
+    except ArchonError as error:
+        outcome = Outcome.STALLED if isinstance(error, ProviderTimeout) else Outcome.UPSTREAM_ERROR
+        answer.end = StreamEnd(outcome, None, error=error)
+    finally:
+        await deltas.close()
+
+
+def _delta_events(delta: TextDelta | StreamEnd, answer: Answer) -> list[ChatEvent]:
+    if isinstance(delta, StreamEnd):
+        answer.end = delta
+        return []
+    # A NUL is no text to a database.
+    piece = delta.text.replace("\x00", "")
+    if delta.reasoning:
+        answer.reasoning.append(piece)
+        return [ReasoningEvent(piece)] if piece else []
+    text = answer.markers.feed(piece)
+    return [TokenEvent(text)] if text else []
+
+
+@asynccontextmanager
+async def kept(answer: Answer, store: AnswerRepository) -> AsyncIterator[None]:
+    """Stores what has come of `answer` now and then, for as long as the block runs."""
+    keeping = asyncio.ensure_future(_keep(answer, store))
+    try:
+        yield
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+
+
+async def _keep(answer: Answer, store: AnswerRepository) -> None:
+    while True:
+        await asyncio.sleep(KEEP_EVERY_S)
+        try:
+            there = await store.keep(answer.turn.answer_id, answer.markers.text, "".join(answer.reasoning))
+        except StoreError as error:
+            # The end is stored all the same, or fails aloud; this is only for a server that is killed before.
+            _log.warning("answer_not_kept", **error.to_dict())
+            continue
+        answer.gone = not there
+
+
+def usage_event(usage: Usage, earlier_tokens: int = 0) -> UsageEvent:
+    """Usage as it is told; `earlier_tokens` are those of an answer that was gone on with."""
+    written = usage.completion_tokens
+    return UsageEvent(
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=None if written is None else written + earlier_tokens,
+        first_token_ms=_milliseconds(usage.first_token_s),
+        total_ms=_milliseconds(usage.total_s),
+        tokens_per_s=_speed(usage),
+    )
+
+
+def _milliseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)
+
+
+def _speed(usage: Usage) -> float | None:
+    """Tokens a second after the first one, which waits for the prompt."""
+    if usage.completion_tokens is None or usage.first_token_s is None or usage.total_s is None:
+        return None
+    spent = usage.total_s - usage.first_token_s
+    return round((usage.completion_tokens - 1) / spent, 1) if spent > 0 and usage.completion_tokens > 1 else None
