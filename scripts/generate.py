@@ -11,6 +11,7 @@ from pathlib import Path
 from complete_package_lock import LOCK, completed
 from reference import errors_page, providers_page
 
+from src.inference.fallback import fallback_fields
 from src.inference.provider import Provider, SettingField
 from src.inference.registry import load_registry
 from src.settings.catalog import PROVIDER_KEYS, SERVICES, Catalog
@@ -45,6 +46,8 @@ def environment_example() -> str:
     parts = [ENVIRONMENT_HEAD.read_text(encoding="utf-8").rstrip("\n")]
     parts.append("# ---- Providers: defaults that Settings override " + "-" * 40)
     parts += [_variable(catalog.fields[PROVIDER_KEYS[service]]) for service in SERVICES]
+    title = "# When the chosen provider cannot answer a chat: others, in order"
+    parts.append("\n".join([title, *map(_variable, fallback_fields(registry.all()))]))
     seen: set[str] = set()
     for provider in registry.all():
         block = _provider(provider, seen)
