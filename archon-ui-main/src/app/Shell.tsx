@@ -1,4 +1,11 @@
-import { Compass, Library, type LucideIcon, MessageCircleQuestionMark, Settings2 } from "lucide-react";
+import {
+  Compass,
+  Library,
+  type LucideIcon,
+  MessageCircleQuestionMark,
+  Settings2,
+  TextSearch,
+} from "lucide-react";
 import { useEffect, useRef } from "react";
 import { Link, type Location, NavLink, Outlet, ScrollRestoration, useLocation } from "react-router";
 import { useSettings } from "@/shared/api/settings";
@@ -18,6 +25,7 @@ interface Place {
 
 const PLACES: readonly Place[] = [
   { to: "/ask", label: "Ask", Icon: MessageCircleQuestionMark },
+  { to: "/search", label: "Search", Icon: TextSearch },
   { to: "/knowledge", label: "Knowledge", Icon: Library },
   { to: "/settings", label: "Settings", Icon: Settings2 },
 ];

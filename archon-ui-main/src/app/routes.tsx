@@ -22,6 +22,10 @@ export const routes: RouteObject[] = [
         lazy: async () => ({ Component: (await import("@/features/ask")).AskPage }),
       },
       {
+        path: "search",
+        lazy: async () => ({ Component: (await import("@/features/search")).SearchPage }),
+      },
+      {
         path: "knowledge",
         lazy: async () => ({
           Component: (await import("@/features/knowledge/components/KnowledgePage")).KnowledgePage,
