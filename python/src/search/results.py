@@ -13,6 +13,7 @@ from .pages import PageHit
 
 Mode = Literal["chunks", "pages"]
 SearchMode = Literal["hybrid", "keyword"]
+_EVERYWHERE = Scope()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class SearchResult:
     mode: Mode
     search_mode: SearchMode
     limit: int
-    scope: Scope = Scope()
+    scope: Scope = _EVERYWHERE
     hits: tuple[ChunkHit, ...] = ()
     pages: tuple[PageHit, ...] = ()
     reason: Reason | None = None

@@ -11,8 +11,6 @@ from src.search.query import SearchService
 from src.store.postgres import PostgresDatabase
 from src.store.search import FilterValue, SearchRepository
 
-from .shelf import WireEmbedder
-
 DIMENSIONS = 16
 CHUNKS = 4000
 QUESTIONS = 20
