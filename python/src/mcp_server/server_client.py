@@ -42,6 +42,10 @@ class ServerClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
         await self._http.aclose()
 
     async def get(self, path: str, **query: JsonScalar) -> dict[str, JsonValue]:

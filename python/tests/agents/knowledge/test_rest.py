@@ -1,0 +1,106 @@
+"""The agent over REST: sessions of contract, answers as events, and what is kept of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from tests.fakes.model_server import ModelServer, Reset
+from tests.server.conftest import StartServer, start_server  # noqa: F401 - a fixture
+from tests.server.rest import events_of, providers, uploaded
+
+from .planned import NO_TOOLS, Plan, says, search
+
+TEXT = "# Tasks\n\nasyncio.gather runs awaitable objects concurrently and waits until all of them are done."
+SESSIONS = "/api/agent-chat/sessions"
+
+
+@pytest.fixture
+async def archon(
+    start_server: StartServer,  # noqa: F811
+    server: ModelServer,
+    vllm_embedding_url: str,
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A server that knows one page and whose chat model plays a plan."""
+    Plan(server, says("Hello."))
+    address = start_server(**providers(server.url, vllm_embedding_url))
+    async with httpx.AsyncClient(base_url=address, timeout=60) as client:
+        await uploaded(client, "tasks.md", TEXT.encode(), "text/markdown")
+        yield client
+
+
+async def session_of(archon: httpx.AsyncClient) -> str:
+    """A new session's address."""
+    return f"{SESSIONS}/{(await archon.post(SESSIONS, json={})).json()['session_id']}"
+
+
+async def test_an_answer_in_a_session_is_streamed_and_kept(archon: httpx.AsyncClient, server: ModelServer) -> None:
+    Plan(server, search("gather"), says("asyncio.gather runs them [1]."))
+    session = await session_of(archon)
+    events = events_of((await archon.post(f"{session}/stream", json={"message": "What runs awaitables?"})).text)
+    names = [name for name, _ in events]
+    assert (names[0], names[-1], names.count("done")) == ("start", "done", 1)
+    asked, said = (await archon.get(f"{session}/messages")).json()
+    assert (asked["sender"], asked["content"], said["sender"]) == ("user", "What runs awaitables?", "agent")
+    assert (said["content"], said["outcome"], said["way"]) == ("asyncio.gather runs them [1].", "complete", "tools")
+    assert (said["steps"][0]["tool"], said["steps"][0]["passages"]) == ("search_knowledge", [1])
+    assert (events[-1][1]["message_id"], said["support"][0]["kind"]) == (said["id"], "cited")
+
+
+async def test_a_sent_message_is_answered_in_the_background(archon: httpx.AsyncClient, server: ModelServer) -> None:
+    Plan(server, NO_TOOLS, says("asyncio.gather does [1]."))
+    session = await session_of(archon)
+    assert (await archon.post(f"{session}/messages", json={"message": "Which call?"})).json() == {"status": "sent"}
+    said = await answered(archon, session)
+    assert (said["content"], said["way"]) == ("asyncio.gather does [1].", "one_pass")
+
+
+async def answered(archon: httpx.AsyncClient, session: str) -> dict[str, object]:
+    """The first answer, once it has an outcome."""
+    while True:
+        messages = (await archon.get(f"{session}/messages")).json()
+        if messages[1]["outcome"]:
+            return dict(messages[1])
+
+
+async def test_the_model_is_shown_what_was_said_before(archon: httpx.AsyncClient, server: ModelServer) -> None:
+    plan = Plan(server, search("gather"), says("It runs them [1]."), search("gather result"), says("A list."))
+    session = await session_of(archon)
+    for question in ("What runs awaitables?", "And what does it give back?"):
+        await archon.post(f"{session}/stream", json={"message": question})
+    before = [message["content"] for message in plan.bodies[2]["messages"][1:]]
+    assert before == ["What runs awaitables?", "It runs them.", "And what does it give back?"]
+
+
+async def test_a_session_has_the_fields_of_v1_and_can_be_deleted(archon: httpx.AsyncClient) -> None:
+    session = await session_of(archon)
+    body = (await archon.get(session)).json()
+    assert {"id", "session_id", "project_id", "agent_type", "messages", "created_at"} <= body.keys()
+    assert (body["agent_type"], body["messages"]) == ("rag", [])
+    assert (await archon.delete(session)).json()["success"] is True
+    assert (await archon.get(f"{session}/messages")).status_code == 404
+
+
+async def test_an_agent_that_does_not_exist_is_refused(archon: httpx.AsyncClient) -> None:
+    refused = await archon.post(SESSIONS, json={"agent_type": "document"})
+    assert (refused.status_code, refused.json()["detail"]["field"]) == (400, "agent_type")
+
+
+async def test_a_model_server_that_breaks_off_is_told_and_kept(archon: httpx.AsyncClient, server: ModelServer) -> None:
+    server.on("/v1/chat/completions", Reset())
+    session = await session_of(archon)
+    events = events_of((await archon.post(f"{session}/stream", json={"message": "What runs awaitables?"})).text)
+    assert [name for name, _ in events][-2:] == ["error", "done"]
+    said = (await archon.get(f"{session}/messages")).json()[1]
+    assert (said["outcome"], said["error"]["code"]) == ("upstream_error", events[-2][1]["code"])
+
+
+async def test_a_question_without_a_session_brings_its_history(archon: httpx.AsyncClient, server: ModelServer) -> None:
+    plan = Plan(server, search("gather"), says("A list [1]."))
+    history = [{"role": "user", "content": "What is gather?"}, {"role": "assistant", "content": "A call."}]
+    asked = {"message": "What does it give?", "history": history}
+    events = events_of((await archon.post("/api/agent-chat/ask", json=asked)).text)
+    assert (events[0][1]["session_id"], events[-1][1]["answer"]) == (None, "A list [1].")
+    assert [message["content"] for message in plan.bodies[0]["messages"][1:3]] == ["What is gather?", "A call."]
