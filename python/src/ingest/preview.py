@@ -27,7 +27,6 @@ _TOTAL_S = 12.0
 _SITEMAP_S = 5.0
 _SHOWN = 20
 _BUDGET = Budget(512, 1.3)
-_POLICY = {"attempts": 1, "connect_s": 4.0, "idle_s": 5.0, "total_s": 8.0, "max_wait_s": 2.0}
 _HINTS = ("llms-full.txt", "llms.txt")
 _HINT_BYTES = 200_000
 _at_once = asyncio.Semaphore(2)
@@ -104,7 +103,7 @@ async def preview(request: CrawlRequest, policy: FetchPolicy) -> Preview:
     )
     readers = Readers(max_processes=1, time_limit_s=_TOTAL_S)
     try:
-        async with _at_once, asyncio.timeout(_TOTAL_S), open_fetcher(replace(policy, **_POLICY)) as fetcher:
+        async with _at_once, asyncio.timeout(_TOTAL_S), open_fetcher(_hurried(policy)) as fetcher:
             seen = await _Look(request, fetcher, readers, started).at(seen)
     except AddressRefused:
         raise
@@ -115,6 +114,10 @@ async def preview(request: CrawlRequest, policy: FetchPolicy) -> Preview:
     finally:
         await readers.close()
     return replace(seen, elapsed_s=time.monotonic() - started)
+
+
+def _hurried(policy: FetchPolicy) -> FetchPolicy:
+    return replace(policy, attempts=1, connect_s=4.0, idle_s=5.0, total_s=8.0, max_wait_s=2.0)
 
 
 @dataclass(slots=True)

@@ -36,7 +36,7 @@ def split(text: str) -> list[Part]:
     if not any(title for title, _ in pieces):
         pieces = [(WHOLE, [line for _, lines in pieces for line in lines])]
     return [
-        Part(title or WHOLE, "\n".join(lines), f"section-{number}-{slug(title or WHOLE)}")
+        Part(title or WHOLE, "\n".join(lines).strip("\n"), f"section-{number}-{slug(title or WHOLE)}")
         for number, (title, lines) in enumerate(pieces)
     ]
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 from src.errors import ArchonError, NothingStored
-from src.store import jobs, pages
+from src.store import jobs, page_parts, pages
 from src.store.jobs import Address
 
 from .document import Document
@@ -17,7 +17,6 @@ from .run import Run, ends_page_only, first_of
 
 _AT_ONCE = 16
 """Parts of one body that are embedded and stored side by side."""
-_NO_LIMIT = 10_000_000
 _T = TypeVar("_T")
 
 
@@ -48,12 +47,11 @@ async def store(run: Run, intake: Intake, body: Body, documents: Sequence[Docume
 
 
 async def begin(run: Run, addresses: Sequence[Address]) -> set[str]:
-    """Note the parts that a body has; those that an earlier worker finished come back. Raises StoreError."""
+    """Note the parts that a body has; those that an earlier worker finished come back. Raises Conflict, StoreError."""
     known = {row.address.key: row.state for row in await jobs.frontier(run.database, run.job.id)}
-    fresh = [address for address in addresses if address.key not in known]
-    if fresh:
-        await jobs.add_addresses(run.database, run.job.id, fresh, depth=0, page_limit=_NO_LIMIT)
-    run.board.set(total_pages=run.board.now.total_pages + len(fresh))
+    await page_parts.add(run.database, run.job.id, run.worker, addresses)
+    fresh = sum(address.key not in known for address in addresses)
+    run.board.set(total_pages=run.board.now.total_pages + fresh)
     return {key for key, state in known.items() if state != "queued"}
 
 

@@ -13,7 +13,7 @@ from aiohttp import web
 
 @dataclass
 class Answer:
-    """What a path answers with; `hold` keeps the answer back until it is set."""
+    """What a path answers with; `hold` keeps the answer back until it is set; without `cookie` it is given instead."""
 
     body: bytes = b""
     status: int = 200
@@ -21,6 +21,7 @@ class Answer:
     hold: asyncio.Event | None = None
     repeat: int = 1
     cut: bool = False
+    cookie: str = ""
 
 
 @dataclass
@@ -30,6 +31,7 @@ class Site:
     base: str = ""
     answers: dict[str, list[Answer]] = field(default_factory=dict)
     hits: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
     agents: set[str] = field(default_factory=set)
 
     def url(self, path: str) -> str:
@@ -61,6 +63,11 @@ class Site:
         answer = waiting.pop(0) if len(waiting) > 1 else waiting[0]
         if answer.hold is not None:
             await answer.hold.wait()
+        if answer.cookie and answer.cookie not in request.cookies:
+            return web.Response(status=302, headers={"Location": path, "Set-Cookie": f"{answer.cookie}=yes"})
+        if _is_known(request, answer):
+            self.unchanged.append(path)
+            return web.Response(status=304, headers={k: v for k, v in answer.headers.items() if k == "ETag"})
         response = web.StreamResponse(status=answer.status, headers=answer.headers)
         if answer.cut:
             response.content_length = len(answer.body) + 100
@@ -70,6 +77,11 @@ class Site:
         if answer.cut and request.transport is not None:
             request.transport.abort()
         return response
+
+
+def _is_known(request: web.Request, answer: Answer) -> bool:
+    asked = request.headers.get("If-None-Match") or request.headers.get("If-Modified-Since")
+    return asked is not None and asked in (answer.headers.get("ETag"), answer.headers.get("Last-Modified"))
 
 
 def packed(data: bytes) -> bytes:
