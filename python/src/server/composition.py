@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import structlog
 
 from src.agents.answer import AnswerService
+from src.agents.code_help.service import CodeHelpService
 from src.agents.conversations import ConversationService
 from src.agents.knowledge.sessions import AgentChat
 from src.agents.running import RunningAnswers
@@ -46,6 +47,7 @@ class Rooms:
     settings: SettingsService
     credentials: CredentialService
     connections: ConnectionService
+    code_help: CodeHelpService
     embedder: ModelInUse[Embedder]
     chat_model: ChatWithFallbacks
     discover: ModelDiscovery
@@ -103,6 +105,7 @@ def _rooms(environment: Environment, database: Database) -> Rooms:
         settings=settings,
         credentials=credential_service,
         connections=connections,
+        code_help=CodeHelpService(chosen_chat, search),
         embedder=embedder,
         chat_model=chat_model,
         discover=resolve_model,

@@ -71,7 +71,7 @@ class ConnectionService:
             ConfigurationError, SecretUnreadable: it cannot be used as it stands; names the field.
             StoreError: the database did not answer.
         """
-        wanted = await self._default_id() if connection_id is None else connection_id
+        wanted = await self.default_id() if connection_id is None else connection_id
         active, limits = await self._opened(wanted, model)
         kept = self._made.get((wanted, model))
         if kept is not None and kept[:2] == (active, limits) and time.monotonic() - kept[3] < _KEEP_S:
@@ -84,8 +84,12 @@ class ConnectionService:
 
     async def active(self, connection_id: str | None, model: str | None = None) -> ActiveProvider:
         """Address, key and model of a connection, for clients made by the caller. Raises as `chat_model` does."""
-        wanted = await self._default_id() if connection_id is None else connection_id
+        wanted = await self.default_id() if connection_id is None else connection_id
         return (await self._opened(wanted, model))[0]
+
+    async def default_id(self) -> str:
+        """The id of the connection that answers where none is named. Raises StoreError."""
+        return next((row.id for row in await self._rows.all() if row.is_default), CHOSEN)
 
     async def create(self, body: ConnectionBody) -> Connection:
         """Store a new connection; without an id it is named after its name.
@@ -204,9 +208,6 @@ class ConnectionService:
             if row.id == connection_id:
                 return row
         raise no_connection(connection_id)
-
-    async def _default_id(self) -> str:
-        return next((row.id for row in await self._rows.all() if row.is_default), CHOSEN)
 
     async def _opened(self, connection_id: str, model: str | None) -> tuple[ActiveProvider, Limits]:
         if connection_id.startswith(FROM_SETTINGS):

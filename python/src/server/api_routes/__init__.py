@@ -2,11 +2,13 @@
 
 from . import (
     agent_chat,
+    ai,
     chat,
     code_examples,
     connections,
     conversations,
     credentials,
+    gateway,
     health,
     inference,
     knowledge,
@@ -25,6 +27,7 @@ from . import (
 ROUTERS = (
     health.router,
     inference.router,
+    gateway.router,
     session.router,
     settings.router,
     credentials.router,
@@ -38,6 +41,7 @@ ROUTERS = (
     knowledge.router,
     pages.router,
     chat.router,
+    ai.router,
     agent_chat.router,
     conversations.router,
     operation.router,

@@ -1,0 +1,1 @@
+"""Code help: explains and rewrites chosen lines of a file, within the model's real length."""
