@@ -20,6 +20,7 @@ from src.store.supabase import SETUP_STEP
 
 from .gateway_program import GATEWAY
 from .local_vllm.roles import ROLES
+from .mcp_program import MCP
 from .server_client import CallFailed, JsonObject, ServerClient
 from .stack import SERVER, Stack
 
@@ -48,7 +49,7 @@ async def diagnose(stack: Stack) -> list[Part]:
     environment = stack.environment
     found = [Part("archon", "ok", version(), str(REPOSITORY)), _python(), _data_folder(environment)]
     found += await _database_parts(stack)
-    found += [_server(stack), _gateway(stack), _interface()]
+    found += [_server(stack), _mcp(stack), _gateway(stack), _interface()]
     found += [_model_server(stack, name) for name in range(len(ROLES))]
     if stack.is_healthy():
         found += await asyncio.to_thread(_providers, stack)
@@ -131,6 +132,17 @@ def _server(stack: Stack) -> Part:
         return Part("server", "broken", detail=f"process {running.pid} runs but is not ready", next_step=step)
     died = " It ended by itself." if stack.processes.was_started(SERVER) else ""
     return Part("server", "broken", detail=f"It does not run at {stack.address}.{died}", next_step=_DEFAULT_STEP)
+
+
+def _mcp(stack: Stack) -> Part:
+    running = stack.processes.find(MCP)
+    if stack.mcp.is_alive():
+        who = f"process {running.pid}" if running else "not started by this checkout"
+        return Part("MCP", "ok" if running else "warning", version(), f"{stack.mcp.address}, {who}")
+    if running is None and not stack.processes.was_started(MCP):
+        return Part("MCP", "off", detail="It does not run; `make up` or `archon mcp` starts it.")
+    step = f"Read {stack.processes.log(MCP)}; then run `make up`."
+    return Part("MCP", "broken", detail=f"It does not answer at {stack.mcp.address}.", next_step=step)
 
 
 def _gateway(stack: Stack) -> Part:

@@ -13,6 +13,7 @@ from .diagnosis import diagnose, is_broken
 from .gateway_program import GATEWAY
 from .local_vllm.roles import ROLES, Role
 from .lock import is_held
+from .mcp_program import MCP
 from .output import JsonOption, print_json, print_table
 from .stack import SERVER, Stack
 from .steps import Steps
@@ -25,7 +26,7 @@ def status(as_json: JsonOption = False) -> None:
     """What runs here, and where. Exits with 0 when the server answers."""
     stack = Stack(load_environment(), Steps(quiet=True))
     healthy = stack.is_healthy()
-    rows = [_database(stack), _server(stack, healthy=healthy), _gateway(stack)]
+    rows = [_database(stack), _server(stack, healthy=healthy), _mcp(stack), _gateway(stack)]
     rows += [_model_server(stack, role) for role in ROLES]
     if as_json:
         print_json({"running": healthy, "address": stack.address, "programs": rows})
@@ -64,6 +65,13 @@ def _server(stack: Stack, *, healthy: bool) -> dict[str, object]:
     running = stack.processes.find(SERVER)
     state = "ready" if healthy else "starting" if running else "stopped"
     return _row("server", state, stack.address, running.memory_mb() if running else 0)
+
+
+def _mcp(stack: Stack) -> dict[str, object]:
+    running = stack.processes.find(MCP)
+    if running is None:
+        return _row("MCP", "stopped", stack.mcp.address, 0)
+    return _row("MCP", "ready" if stack.mcp.is_alive() else "starting", stack.mcp.address, running.memory_mb())
 
 
 def _gateway(stack: Stack) -> dict[str, object]:

@@ -9,7 +9,7 @@ import typer
 from src.errors import ArchonError
 from src.server.version import version
 
-from . import connections, content, gateway, inspection, maintenance, runtime
+from . import connections, content, gateway, inspection, maintenance, mcp, runtime
 from .output import fail
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.add_typer(maintenance.app)
 app.add_typer(content.app)
 app.add_typer(connections.app, name="connections")
 app.add_typer(gateway.app)
+app.add_typer(mcp.app)
 
 
 @app.command("version")

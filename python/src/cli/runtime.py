@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Annotated
@@ -71,7 +71,8 @@ def _up(*, attached: bool, wait: bool) -> None:
     with only_one(stack.processes.run_dir), _stopped_unless_complete(stack) as complete:
         stack.start_database()
         started = stack.start_server()
-        started = _gateway(stack) or started
+        started = _without_harm(stack, stack.start_mcp) or started
+        started = _without_harm(stack, stack.start_gateway) or started
         _tell(stack)
         try:
             started = _models(stack, wait=wait or attached) or started
@@ -100,10 +101,10 @@ def _stopped_unless_complete(stack: Stack) -> Iterator[threading.Event]:
                 stack.stop()
 
 
-def _gateway(stack: Stack) -> bool:
-    """Start the gateway; where that fails everything else goes on, and the reason is said."""
+def _without_harm(stack: Stack, start: Callable[[], bool]) -> bool:
+    """Start what is not needed by the rest; where that fails everything else goes on, and the reason is said."""
     try:
-        return stack.start_gateway()
+        return start()
     except StepFailed as problem:
         stack.steps.text(
             f"    {problem.why}\n    What to do: {problem.next_step}\n    Everything else goes on without it."

@@ -22,6 +22,7 @@ from .gateway_program import GATEWAY, GatewayProgram, settings_in_force
 from .local_vllm.installation import LocalVllmInstallation, unsupported_reason
 from .local_vllm.roles import CHAT, ROLES
 from .local_vllm.servers import LocalVllmServers
+from .mcp_program import MCP, McpProgram
 from .ports import require_free
 from .processes import Processes, Program, fingerprint_of
 from .steps import StepFailed, Steps
@@ -66,6 +67,11 @@ class Stack:
     def gateway(self) -> GatewayProgram:
         """The gateway beside the server."""
         return GatewayProgram(self.environment, self.processes, self._local_addresses())
+
+    @property
+    def mcp(self) -> McpProgram:
+        """The MCP server beside the server."""
+        return McpProgram(self.environment, self.processes)
 
     @property
     def address(self) -> str:
@@ -127,6 +133,15 @@ class Stack:
         with self.steps.step("Gateway", announce="starting") as step:
             return self.gateway.start(step, values)
 
+    def start_mcp(self) -> bool:
+        """Start the MCP server; True when it was started now.
+
+        Raises:
+            StepFailed: its port is taken, or it did not answer. The rest works without.
+        """
+        with self.steps.step("MCP", announce="starting") as step:
+            return self.mcp.start(step)
+
     def start_models(self) -> bool:
         """Install the local vLLM where needed and start it without waiting; True when something was started.
 
@@ -155,6 +170,7 @@ class Stack:
             StepFailed: Postgres did not stop.
         """
         stopped = ["server"] if self.processes.stop(SERVER, within_s=SERVER_STOP_WITHIN_S) else []
+        stopped += ["MCP"] if self.mcp.stop() else []
         stopped += ["gateway"] if self.gateway.stop() else []
         stopped += self.models.stop_all()
         with as_step_failure():
@@ -164,12 +180,12 @@ class Stack:
 
     def running(self) -> frozenset[str]:
         """Names of the programs that run now."""
-        names = (SERVER, GATEWAY, *(role.program for role in ROLES))
+        names = (SERVER, MCP, GATEWAY, *(role.program for role in ROLES))
         return frozenset(name for name in names if self.processes.find(name))
 
     def dead_programs(self) -> set[str]:
         """Names of the programs that were started, not stopped, and do not run any more."""
-        names = (SERVER, GATEWAY, *(role.program for role in ROLES))
+        names = (SERVER, MCP, GATEWAY, *(role.program for role in ROLES))
         found = {name: self.processes.find(name) for name in names if self.processes.was_started(name)}
         return {name for name, running in found.items() if running is None or running.leader is None}
 

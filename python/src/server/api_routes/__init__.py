@@ -12,6 +12,7 @@ from . import (
     health,
     inference,
     knowledge,
+    mcp,
     operation,
     pages,
     preview,
@@ -43,6 +44,7 @@ ROUTERS = (
     chat.router,
     ai.router,
     agent_chat.router,
+    mcp.router,
     conversations.router,
     operation.router,
 )
