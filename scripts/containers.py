@@ -164,7 +164,7 @@ def run_lines(dockerfile: Path) -> None:
 def _run_stage(dockerfile: Path, stage: Stage, root: Path, all_stages: Path) -> None:
     python = root / ".python"
     venv.create(python, with_pip=True)
-    environment = {"PATH": f"{python}/bin:{os.environ['PATH']}", "HOME": str(root), "LANG": "C.UTF-8"}
+    environment = {"PATH": f"{python}/bin:{os.environ['PATH']}", "HOME": os.environ["HOME"], "LANG": "C.UTF-8"}
     workdir = root
     for word, rest in stage.lines:
         if word == "WORKDIR":
