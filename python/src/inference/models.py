@@ -7,12 +7,12 @@ and diagnosed is decided in the modules beside this one.
 from __future__ import annotations
 
 from array import array
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol, TypeAlias
 
-from src.errors import ArchonError
+from src.errors import ArchonError, JsonValue
 
 Vector: TypeAlias = "array[float]"
 """An embedding as `array('f')`."""
@@ -104,7 +104,8 @@ class ChatMessage:
 class ChatOptions:
     """Sampling. `max_tokens` bounds the answer; None leaves the rest of the context to it.
 
-    `continues`: the last message is the assistant's own, and the answer goes on where it ends.
+    `continues`: the last message is the assistant's own, and the answer goes on where it ends. `schema`: the JSON
+    schema that the answer has to keep to, where the server can hold it to one.
     """
 
     max_tokens: int | None = None
@@ -113,6 +114,7 @@ class ChatOptions:
     top_p: float | None = None
     seed: int | None = None
     continues: bool = False
+    schema: Mapping[str, JsonValue] | None = None
 
 
 @dataclass(frozen=True, slots=True)
