@@ -9,7 +9,7 @@ import openai
 import structlog
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 
-from src.errors import BadRequest, ErrorContext, ModelNotFound, redact_url
+from src.errors import BadRequest, ErrorContext, JsonValue, ModelNotFound, redact_url
 
 from .chat_stream import StreamReader
 from .client import Deadlines, client_for
@@ -147,6 +147,9 @@ class ProviderChatModel:
             params["seed"] = options.seed
         if options.stop:
             params["stop"] = list(options.stop[:4])
+        if options.schema is not None:
+            described: JsonValue = {"name": "answer", "schema": dict(options.schema), "strict": True}
+            params["response_format"] = {"type": "json_schema", "json_schema": described}
         if options.continues:
             params |= self._continuation() or {}
         return params
