@@ -23,7 +23,7 @@ SESSION_S = 30 * 24 * 3600
 """How long a browser stays signed in, in seconds."""
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-GUARDED_API = ("/api", "/internal", "/v1")
+GUARDED_API = ("/api", "/internal", "/v1", "/metrics")
 """What the REST server keeps behind its token; the pages of the interface and /health are open."""
 
 _OPEN_PATHS = frozenset({"/health", "/api/session"})

@@ -21,6 +21,7 @@ from src.errors import ArchonError, DocumentTooLarge, InvalidInput
 
 from .errors_http import error_response, unexpected
 from .limits import MAX_FILE_BYTES, MAX_JSON_BODY, MAX_UPLOAD_BODY
+from .metrics import ServerMetrics
 
 _log = structlog.get_logger("archon.server.access")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{8,64}")
@@ -45,9 +46,10 @@ class _Exchange:
 class Edge:
     """Wraps the whole application."""
 
-    def __init__(self, app: ASGIApp, policy: AccessPolicy) -> None:
+    def __init__(self, app: ASGIApp, policy: AccessPolicy, metrics: ServerMetrics) -> None:
         self._app = app
         self._policy = policy
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -61,6 +63,7 @@ class Edge:
         exchange = _Exchange(given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8), time.perf_counter())
         scope.setdefault("state", {})["request_id"] = exchange.request_id
         with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
+            self._metrics.in_flight.inc()
             try:
                 await self._answer(scope, receive, self._marked(send, exchange, headers), headers)
             except ClientDisconnect:
@@ -68,6 +71,8 @@ class Edge:
             except Exception:  # noqa: BLE001 - the request edge: a fault becomes a typed 500, its trace goes to the log
                 await self._fault(scope, receive, self._marked(send, exchange, headers), exchange)
             finally:
+                self._metrics.in_flight.dec()
+                self._metrics.answered(scope, exchange.status, time.perf_counter() - exchange.started_s)
                 _write_log(scope, exchange)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
@@ -75,6 +80,7 @@ class Edge:
             preflight = self._admit(scope, headers)
             limited = _limited(receive, _body_limit(scope["path"]), headers)
         except ArchonError as error:
+            self._metrics.failed(error.code, None)
             await error_response(error)(scope, receive, send)
             return
         if preflight is not None:

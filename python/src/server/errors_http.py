@@ -82,8 +82,9 @@ def _sequence(value: object) -> Sequence[object]:
     return value if isinstance(value, list | tuple) else ()
 
 
-async def _archon_error(_request: Request, error: Exception) -> JSONResponse:
+async def _archon_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ArchonError)  # noqa: S101 - registered for this class only
+    request.app.state.metrics.failed(error.code, error.context.provider)
     return error_response(error)
 
 

@@ -23,6 +23,7 @@ from .api_routes import ROUTERS
 from .composition import open_rooms
 from .edge import Edge
 from .log import configure_logging
+from .metrics import ServerMetrics
 from .startup import Startup
 from .ui_files import UiFiles
 from .version import version
@@ -63,12 +64,13 @@ def create_app(environment: Environment) -> FastAPI:
     app.state.policy = policy
     app.state.environment = environment
     app.state.ui = UiFiles(UI_FOLDER)
+    app.state.metrics = ServerMetrics()
     errors_http.register(app)
     for router in ROUTERS:
         app.include_router(router)
     # Not a mount: a path that exists for another method must still answer 405.
     app.router.default = app.state.ui
-    app.add_middleware(Edge, policy=policy)
+    app.add_middleware(Edge, policy=policy, metrics=app.state.metrics)
     return app
 
 
