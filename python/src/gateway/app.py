@@ -74,7 +74,7 @@ class Gateway:
         self._bind = bind
         self._doorman = Doorman(environment, bind)
         self._keys = self._key_ring(config, None)
-        self._pages = Pages(self.fleet, self.metrics, self._fallback_health)
+        self._pages = Pages(self.fleet, self.metrics, self._fallback_health, lambda: self.running)
         self._numbers = itertools.count(1)
         self._prefix = f"req-{secrets.token_hex(4)}-"
         self._session_header = config.session_header.lower().encode()

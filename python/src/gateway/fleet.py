@@ -50,6 +50,7 @@ class Fleet:
         self.metrics = metrics
         self.pools: list[tuple[Pool, PoolTable]] = []
         self.servers: dict[Upstream, Server] = {}
+        self._leaving: list[Server] = []
         self._environment = environment
         self._deadlines = deadlines
         self._routes: dict[tuple[Ability, str | None], Route] = {}
@@ -87,7 +88,14 @@ class Fleet:
             self._looked.pop(server)
             self._pulses.pop(server)
             server.dialer.close()
+            self._leaving.append(server)
         self.start()
+
+    @property
+    def draining(self) -> list[Server]:
+        """Servers that the configuration no longer names and that still work on requests begun before."""
+        self._leaving = [server for server in self._leaving if server.upstream.outstanding]
+        return self._leaving
 
     async def stop(self) -> None:
         """Stop watching and close idle connections."""

@@ -18,6 +18,8 @@ from .config import PoolTable
 from .figures import Figures
 from .fleet import Fleet
 from .metrics import Metrics
+from .server import Server
+from .status import first_tokens, summed, totals
 
 Page: TypeAlias = "Callable[[], Awaitable[tuple[int, bytes, bytes]]]"
 
@@ -28,8 +30,15 @@ _BREAKER = {Standing.READY: 0, Standing.EJECTED: 1, Standing.NEW: 2, Standing.WR
 class Pages:
     """The endpoints that need no model server."""
 
-    def __init__(self, fleet: Fleet, metrics: Metrics, fallbacks: Callable[[], list[LinkHealth]]) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        metrics: Metrics,
+        fallbacks: Callable[[], list[LinkHealth]],
+        running: Callable[[], int],
+    ) -> None:
         self._fleet = fleet
+        self._running = running
         self._fallbacks = fallbacks
         self._metrics = metrics
         self._figures = Figures()
@@ -110,6 +119,9 @@ class Pages:
                 {
                     "version": own_version(),
                     "started": self._started,
+                    "totals": totals(self._metrics, self._running()),
+                    "first_token": first_tokens(self._metrics),
+                    "draining": [self._leaving(server) for server in self._fleet.draining],
                     "fallback": {
                         "enabled": fallback.enabled,
                         "chain": fallback.chain,
@@ -130,6 +142,9 @@ class Pages:
             "upstreams": [self._upstream(one) for one in pool.members],
         }
 
+    def _leaving(self, server: Server) -> dict[str, object]:
+        return {"name": server.name, "url": server.address.root, "outstanding": server.upstream.outstanding}
+
     def _upstream(self, one: Upstream) -> dict[str, object]:
         served, server = one.served, self._fleet.servers[one]
         return {
@@ -146,6 +161,8 @@ class Pages:
             "abilities": sorted(served.abilities) if served is not None else [],
             "version": served.version if served is not None else None,
             "figures": self._figures.of(one),
+            "requests": round(sum(summed(self._metrics.attempts, "upstream", upstream=one.name).values())),
+            "errors": summed(self._metrics.upstream_errors, "error", upstream=one.name),
         }
 
     def _back_in(self, one: Upstream) -> float | None:

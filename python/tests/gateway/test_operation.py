@@ -43,7 +43,7 @@ async def test_a_new_configuration_drops_no_stream(stage: Stage) -> None:
     door = await stage.door(old)
     running = asyncio.create_task(door.stream())
     await until(lambda: len(old.seen) == 1)
-    assert reload(door.listening, lambda: _with_upstreams(door, new.url))
+    assert reload(door.listening, lambda: with_upstreams(door, new.url))
     await until(lambda: next(iter(door.gateway.fleet.servers)).ready)
     assert (await door.chat()).headers["x-archon-upstream"].endswith(str(new.port))
     held.go.set()
@@ -65,7 +65,7 @@ async def test_servers_that_stay_keep_their_state_over_a_reload(stage: Stage) ->
     server = await stage.server()
     door = await stage.door(server)
     before = next(iter(door.gateway.fleet.servers))
-    reload(door.listening, lambda: _with_upstreams(door, server.url))
+    reload(door.listening, lambda: with_upstreams(door, server.url))
     assert next(iter(door.gateway.fleet.servers)) is before
 
 
@@ -278,7 +278,7 @@ async def _with_fallback(stage: Stage, server: object, other: object) -> Door:
     return await stage.door(server, environment=environment, fallback=fallback)  # type: ignore[arg-type]
 
 
-def _with_upstreams(door: Door, url: str) -> GatewayConfig:
+def with_upstreams(door: Door, url: str) -> GatewayConfig:
     pool = door.gateway.config.pools[0]
     table = type(pool).model_validate({"name": "pool", "upstreams": [{"url": url}]})
     return door.gateway.config.model_copy(update={"pools": (table,)})

@@ -9,6 +9,7 @@ from . import (
     conversations,
     credentials,
     gateway,
+    gateway,
     health,
     inference,
     knowledge,
@@ -28,6 +29,7 @@ from . import (
 ROUTERS = (
     health.router,
     inference.router,
+    gateway.router,
     gateway.router,
     session.router,
     settings.router,
