@@ -185,6 +185,7 @@ def export(
 def _write(file: Path, text: str) -> None:
     """For the owner's eyes only: keys may be in it."""
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as opened:
+        os.fchmod(opened.fileno(), 0o600)  # a file that was there keeps its own rights otherwise
         opened.write(text)
 
 

@@ -17,6 +17,8 @@ from src.errors import JsonValue
 JsonObject = dict[str, JsonValue]
 _TIMEOUT = httpx.Timeout(300.0, connect=5.0)
 """Seconds. A pre-check or a search may wait for a model that is loading; a stream is kept alive by comments."""
+_MARK = "[DONE]"
+"""Stands after the last event of some streams, for readers of OpenAI's."""
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - compared with, never bound
 
 
@@ -176,5 +178,6 @@ def _events(lines: Iterator[str]) -> Iterator[Event]:
         elif line.startswith("data:"):
             data += line.removeprefix("data:").strip()
         elif not line and data:
-            yield Event(name, json.loads(data))
+            if data != _MARK:
+                yield Event(name, json.loads(data))
             name, data = "message", ""

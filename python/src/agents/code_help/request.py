@@ -53,8 +53,10 @@ class CodeRequest:
         for at, other in enumerate(self.others):
             _check_file(other, f"files[{at}].path", f"files[{at}].text")
         count = len(split(self.file.text))
+        if not self.file.text.strip():
+            raise refused("text", f"{self.file.path} is empty.")
         end = count if self.end is None else min(self.end, count)
-        if not 1 <= self.start <= max(count, 1):
+        if not 1 <= self.start <= count:
             raise refused("start", f"{self.file.path} has {count:,} lines; line {self.start:,} is none of them.")
         if end < self.start:
             raise refused("end", f"The lines {self.start:,} to {self.end or end:,} are none.")
