@@ -8,7 +8,7 @@ const server = "http://127.0.0.1:8181";
 export default defineConfig({
   plugins: [react(), tailwindcss()],
   resolve: { alias: { "@": fileURLToPath(new URL("./src", import.meta.url)) } },
-  server: { host: "127.0.0.1", port: 5173, proxy: { "/api": server, "/health": server } },
+  server: { host: "127.0.0.1", port: 5173, proxy: { "/api": server, "/health": server, "/v1": server } },
   // No inlined assets: a strict content security policy can then forbid data: addresses.
   build: { outDir: "dist", assetsInlineLimit: 0, chunkSizeWarningLimit: 700 },
   test: {

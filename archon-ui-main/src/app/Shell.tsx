@@ -5,6 +5,7 @@ import {
   MessageCircleQuestionMark,
   Settings2,
   TextSearch,
+  Waypoints,
 } from "lucide-react";
 import { useEffect, useRef } from "react";
 import { Link, type Location, NavLink, Outlet, ScrollRestoration, useLocation } from "react-router";
@@ -27,6 +28,7 @@ const PLACES: readonly Place[] = [
   { to: "/ask", label: "Ask", Icon: MessageCircleQuestionMark },
   { to: "/search", label: "Search", Icon: TextSearch },
   { to: "/knowledge", label: "Knowledge", Icon: Library },
+  { to: "/gateway", label: "Gateway", Icon: Waypoints },
   { to: "/settings", label: "Settings", Icon: Settings2 },
 ];
 const START: Place = { to: "/onboarding", label: "Start", Icon: Compass };

@@ -43,6 +43,10 @@ export const routes: RouteObject[] = [
           Component: (await import("@/features/knowledge/components/PageReader")).PageReader,
         }),
       },
+      {
+        path: "gateway",
+        lazy: async () => ({ Component: (await import("@/features/gateway")).GatewayPage }),
+      },
       { path: "settings", lazy: async () => ({ Component: (await import("./SettingsPage")).SettingsPage }) },
       { path: "*", element: <NotFound /> },
     ],
