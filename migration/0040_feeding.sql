@@ -31,7 +31,7 @@ alter table archon_code_examples
   add column if not exists heading_path text[] not null default '{}',
   add column if not exists embedded_text text,
   add column content_search_vector tsvector
-    generated always as (archon_search_words(content || ' ' || summary)) stored;
+    generated always as (archon_search_words(content || ' ' || summary) || archon_heading_words(heading_path, metadata)) stored;
 create unique index if not exists archon_code_examples_place on archon_code_examples (source_id, url, chunk_number);
 create index if not exists archon_code_examples_page on archon_code_examples (page_id);
 create index if not exists archon_code_examples_text on archon_code_examples using gin (content_search_vector);
@@ -148,14 +148,22 @@ returns void language sql as $$
   on conflict (space_id, example_id) do update set embedding = excluded.embedding
 $$;
 
--- Examples that still want a summary, of one source, after an id.
-create or replace function archon_code_unsummarised(source text, after bigint, row_limit integer)
+-- Examples that still want a summary, after an id.
+create or replace function archon_code_unsummarised(after bigint, row_limit integer)
 returns table (id bigint, content text, language text, metadata jsonb, heading_path text[], embedded_text text)
 language sql stable as $$
   select e.id, e.content, e.language, e.metadata, e.heading_path, coalesce(e.embedded_text, '')
   from archon_code_examples e
-  where e.source_id = source and e.id > after and e.metadata->>'summary_by' is null
+  where e.id > after and not e.metadata ?| array['summary_by', 'summary_problem']
   order by e.id limit row_limit
+$$;
+create index if not exists archon_code_examples_unsummarised on archon_code_examples (id)
+  where not metadata ?| array['summary_by', 'summary_problem'];
+
+-- An example that the model could not describe: it keeps the words around it, and is not asked about again.
+create or replace function archon_code_undescribed(example bigint, problem text) returns void language sql as $$
+  update archon_code_examples e set metadata = e.metadata || jsonb_build_object('summary_problem', problem)
+  where e.id = example
 $$;
 
 -- A better summary and name, with the vector of the text that they are part of now.

@@ -168,9 +168,14 @@ async def put_vectors(database: Database, space_id: int, vectors: Mapping[int, V
     await database.call("archon_code_vectors_put", space=space_id, ids=list(vectors), embeddings=list(vectors.values()))
 
 
-async def unsummarised(database: Database, source_id: str, *, after: int = 0, limit: int = 32) -> list[Unsummarised]:
-    """Examples of a source that no model has described yet, by id, after the id `after`. Raises StoreError."""
-    rows = await database.call("archon_code_unsummarised", source=source_id, after=after, row_limit=limit)
+async def undescribed(database: Database, example_id: int, *, problem: str) -> None:
+    """Note that no model could describe an example; it is not asked about again. Raises StoreError."""
+    await database.call("archon_code_undescribed", example=example_id, problem=problem)
+
+
+async def unsummarised(database: Database, *, after: int = 0, limit: int = 32) -> list[Unsummarised]:
+    """Examples that no model has described yet, by id, after the id `after`. Raises StoreError."""
+    rows = await database.call("archon_code_unsummarised", after=after, row_limit=limit)
     return [
         Unsummarised(
             id=columns.number(row, "id"),
