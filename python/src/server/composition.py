@@ -21,6 +21,7 @@ from src.inference.pool import close_pool
 from src.inference.registry import Registry, load_registry
 from src.ingest.fetch import FetchPolicy
 from src.ingest.service import IngestService
+from src.ingest.summaries import Summaries
 from src.search.query import SearchService
 from src.settings import ModelDiscovery, SecretBox, SettingsService
 from src.settings.connections import ConnectionService
@@ -75,7 +76,8 @@ async def open_rooms(environment: Environment) -> AsyncIterator[Rooms]:
         credential_service.attach(rooms.settings)
         try:
             await rooms.ingest.resume_interrupted()
-            async with rooms.chat_model.watching():
+            summaries = Summaries(database, rooms.chat_model, rooms.embedder)
+            async with rooms.chat_model.watching(), summaries.working():
                 yield rooms
         finally:
             await rooms.chat.close()
