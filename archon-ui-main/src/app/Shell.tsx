@@ -3,6 +3,7 @@ import {
   Library,
   type LucideIcon,
   MessageCircleQuestionMark,
+  Plug,
   Settings2,
   TextSearch,
   Waypoints,
@@ -29,6 +30,7 @@ const PLACES: readonly Place[] = [
   { to: "/search", label: "Search", Icon: TextSearch },
   { to: "/knowledge", label: "Knowledge", Icon: Library },
   { to: "/gateway", label: "Gateway", Icon: Waypoints },
+  { to: "/mcp", label: "Assistants", Icon: Plug },
   { to: "/settings", label: "Settings", Icon: Settings2 },
 ];
 const START: Place = { to: "/onboarding", label: "Start", Icon: Compass };

@@ -47,6 +47,7 @@ export const routes: RouteObject[] = [
         path: "gateway",
         lazy: async () => ({ Component: (await import("@/features/gateway")).GatewayPage }),
       },
+      { path: "mcp", lazy: async () => ({ Component: (await import("@/features/mcp")).McpPage }) },
       { path: "settings", lazy: async () => ({ Component: (await import("./SettingsPage")).SettingsPage }) },
       { path: "*", element: <NotFound /> },
     ],
