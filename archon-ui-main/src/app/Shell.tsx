@@ -30,6 +30,7 @@ const PLACES: readonly Place[] = [
   { to: "/search", label: "Search", Icon: TextSearch },
   { to: "/knowledge", label: "Knowledge", Icon: Library },
   { to: "/gateway", label: "Gateway", Icon: Waypoints },
+  { to: "/connections", label: "Connections", Icon: Plug },
   { to: "/mcp", label: "Assistants", Icon: Plug },
   { to: "/settings", label: "Settings", Icon: Settings2 },
 ];

@@ -47,6 +47,12 @@ export const routes: RouteObject[] = [
         path: "gateway",
         lazy: async () => ({ Component: (await import("@/features/gateway")).GatewayPage }),
       },
+      {
+        path: "connections",
+        lazy: async () => ({
+          Component: (await import("@/features/connections/components/ConnectionsPage")).ConnectionsPage,
+        }),
+      },
       { path: "mcp", lazy: async () => ({ Component: (await import("@/features/mcp")).McpPage }) },
       { path: "settings", lazy: async () => ({ Component: (await import("./SettingsPage")).SettingsPage }) },
       { path: "*", element: <NotFound /> },

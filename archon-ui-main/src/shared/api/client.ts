@@ -6,6 +6,8 @@ export interface RequestOptions {
   /** Sent as JSON. */
   json?: unknown;
   form?: FormData;
+  /** Sent as it stands. */
+  content?: Blob;
   signal?: AbortSignal;
   accept?: string;
 }
@@ -20,7 +22,7 @@ export async function send(path: string, options: RequestOptions = {}): Promise<
   const response = await fetch(path, {
     method: options.method ?? "GET",
     headers,
-    body: options.json === undefined ? options.form : JSON.stringify(options.json),
+    body: options.json === undefined ? (options.content ?? options.form) : JSON.stringify(options.json),
     signal: options.signal,
   }).catch((reason: unknown) => {
     throw options.signal?.aborted ? reason : unreachable();

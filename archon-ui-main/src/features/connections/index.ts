@@ -1,0 +1,2 @@
+export { useConnectionModels, useConnections } from "./api/queries";
+export type { Connection } from "./api/schemas";
