@@ -13,6 +13,9 @@ from functools import cache
 from weakref import WeakKeyDictionary
 
 import httpx2
+from opentelemetry import trace
+from opentelemetry.propagate import inject
+from opentelemetry.trace import SpanKind
 
 from .transport_failures import AnswerTooLarge
 
@@ -22,6 +25,7 @@ MAX_CONNECTIONS = 256
 MAX_ANSWER_BYTES = 128 * 1024 * 1024
 _MAX_REDIRECTS = 3
 _REDIRECTS = {301, 302, 307, 308}
+_tracer = trace.get_tracer("archon.inference")
 
 
 class ServerPool(httpx2.AsyncBaseTransport):
@@ -35,6 +39,15 @@ class ServerPool(httpx2.AsyncBaseTransport):
         self._inner = httpx2.AsyncHTTPTransport(verify=tls_context(), limits=limits)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send, in a span of its own where requests are traced: it ends with the answer's head."""
+        with _tracer.start_as_current_span("model server request", kind=SpanKind.CLIENT) as span:
+            if span.is_recording():
+                span.set_attribute("server.address", request.url.host)
+                span.set_attribute("url.path", request.url.path)
+                inject(request.headers)
+            return await self._send(request)
+
+    async def _send(self, request: httpx2.Request) -> httpx2.Response:
         """Send; follow a redirect with the same method and body while it stays at the same scheme, host and port."""
         for _ in range(_MAX_REDIRECTS):
             response = await self._inner.handle_async_request(request)

@@ -25,6 +25,7 @@ from .edge import Edge
 from .log import configure_logging
 from .metrics import ServerMetrics
 from .startup import Startup
+from .tracing import configure_tracing
 from .ui_files import UiFiles
 from .version import version
 
@@ -114,6 +115,7 @@ def main() -> int:
     try:
         environment = load_environment()
         configure_logging(environment.log_level)
+        configure_tracing(environment, "archon-server")
         app = create_app(environment)
         listener = listen(environment)
     except ArchonError as error:
