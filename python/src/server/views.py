@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
 
 from src.errors import JsonValue
 from src.store.code_examples import CodeExample
 from src.store.pages import PageListing, StoredChunk, StoredPage
-from src.store.sources import LastJob, SourceSummary
+from src.store.sources import LastJob, SourceProblem, SourceSummary
 
 JsonObject = dict[str, JsonValue]
 _WORDS_PER_BOOK_PAGE = 250
@@ -30,8 +31,26 @@ def source_item(source: SourceSummary) -> JsonObject:
         "metadata": dict(source.metadata),
         "page_count": source.page_count,
         "word_count": source.word_count,
+        "char_count": source.char_count,
+        "languages": list(source.languages),
+        "last_read_at": _iso(source.last_read_at),
+        "next_refresh_at": _iso(source.next_refresh_at),
         "last_job": _last_job(source.last_job),
     }
+
+
+def source_detail(source: SourceSummary, problems: Sequence[SourceProblem]) -> JsonObject:
+    """GET /api/knowledge-items/{id}: the item of the list, and what failed in its newest job."""
+    found: list[JsonValue] = [
+        {
+            "url": problem.url,
+            "error": problem.error.get("error") or "It failed without a reason.",
+            "code": problem.error.get("code"),
+            "next_step": problem.error.get("next_step"),
+        }
+        for problem in problems
+    ]
+    return {**source_item(source), "problems": found}
 
 
 def source_with_metadata(source: SourceSummary) -> JsonObject:
@@ -165,6 +184,7 @@ def _last_job(job: LastJob | None) -> JsonObject | None:
         "finished_at": _iso(job.finished_at),
         "stored_pages": job.stored_pages,
         "failed_pages": job.failed_pages,
+        "error": job.error,
     }
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from src.errors import JsonValue, NotFound
 
 from . import columns
 from .database import Database, Json, Row
+
+Sort = Literal["updated", "title", "words", "refresh"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +23,12 @@ class LastJob:
     finished_at: datetime | None
     stored_pages: int
     failed_pages: int
+    error: dict[str, JsonValue] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SourceSummary:
-    """One source as lists show it."""
+    """One source as lists show it. `char_count` is of the pages' text; `last_read_at` when a page last came new."""
 
     source_id: str
     url: str
@@ -39,6 +43,18 @@ class SourceSummary:
     created_at: datetime
     updated_at: datetime
     last_job: LastJob | None
+    char_count: int = 0
+    languages: tuple[str, ...] = ()
+    last_read_at: datetime | None = None
+    next_refresh_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceProblem:
+    """A page that failed in the newest job of its source, with the reason as an error body."""
+
+    url: str
+    error: dict[str, JsonValue]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +72,23 @@ async def summaries(
     per_page: int = 20,
     knowledge_type: str | None = None,
     search: str | None = None,
+    tag: str | None = None,
+    troubled: bool = False,
+    sort: Sort = "updated",
 ) -> SourcePage:
-    """Sources, newest change first; `search` is found in title, summary and id. Raises StoreError."""
+    """Sources; `search` is found in title, summary, address and id. Raises StoreError.
+
+    `troubled` leaves those whose newest job failed, or lost pages. `sort` is newest change first, by title, most
+    words first, or next refresh first.
+    """
     rows = await database.call(
-        "archon_source_summaries",
+        "archon_source_list",
         source=None,
         knowledge_type=knowledge_type or None,
         search=f"%{_literal(search)}%" if search else None,
+        tag=tag or None,
+        troubled=troubled,
+        sort=sort,
         row_limit=per_page,
         row_offset=(page - 1) * per_page,
     )
@@ -73,11 +99,25 @@ async def summaries(
 async def get(database: Database, source_id: str) -> SourceSummary:
     """One source. Raises NotFound, StoreError."""
     rows = await database.call(
-        "archon_source_summaries", source=source_id, knowledge_type=None, search=None, row_limit=1, row_offset=0
+        "archon_source_list",
+        source=source_id,
+        knowledge_type=None,
+        search=None,
+        tag=None,
+        troubled=False,
+        sort="updated",
+        row_limit=1,
+        row_offset=0,
     )
     if not rows:
         raise NotFound(f"There is no source '{source_id}'.")
     return _summary(rows[0])
+
+
+async def problems(database: Database, source_id: str, *, most: int = 100) -> list[SourceProblem]:
+    """The pages that failed in the newest job of a source, at most `most`. Raises StoreError."""
+    rows = await database.call("archon_source_problems", source=source_id, most=most)
+    return [SourceProblem(columns.text(row, "url"), columns.json_object(row, "error")) for row in rows]
 
 
 async def ensure(
@@ -133,6 +173,7 @@ def _summary(row: Row) -> SourceSummary:
             finished_at=columns.optional_moment(row, "last_job_finished_at"),
             stored_pages=columns.number(row, "last_job_stored"),
             failed_pages=columns.number(row, "last_job_failed"),
+            error=columns.json_object(row, "last_job_error") or None,
         )
         if job_id
         else None
@@ -151,4 +192,8 @@ def _summary(row: Row) -> SourceSummary:
         created_at=columns.moment(row, "created_at"),
         updated_at=columns.moment(row, "updated_at"),
         last_job=last_job,
+        char_count=columns.number(row, "char_count"),
+        languages=columns.texts(row, "languages"),
+        last_read_at=columns.optional_moment(row, "last_read_at"),
+        next_refresh_at=columns.optional_moment(row, "next_refresh_at"),
     )

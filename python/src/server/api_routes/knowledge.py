@@ -10,10 +10,10 @@ from fastapi.responses import JSONResponse
 from src.errors import JsonValue
 from src.store import code_examples as stored_examples
 from src.store import pages, sources
-from src.store.sources import SourcePage
+from src.store.sources import Sort, SourcePage
 
 from ..request_parts import InRooms, answer
-from ..views import chunk_item, code_example_item, source_item, source_with_metadata
+from ..views import chunk_item, code_example_item, source_detail, source_item, source_with_metadata
 from .bodies import ItemChanges, Text
 
 router = APIRouter(prefix="/api")
@@ -38,11 +38,25 @@ async def items(
 
 @router.get("/knowledge-items/summary")
 async def summaries(
-    rooms: InRooms, page: Page = 1, per_page: PerPage = 20, knowledge_type: Filter = None, search: Filter = None
+    rooms: InRooms,
+    page: Page = 1,
+    per_page: PerPage = 20,
+    knowledge_type: Filter = None,
+    search: Filter = None,
+    tag: Filter = None,
+    problems: bool = False,
+    sort: Annotated[Sort, Query()] = "updated",
 ) -> JSONResponse:
-    """Sources with counts and their last work, newest change first."""
+    """Sources with counts and their last work; newest change first unless sorted otherwise."""
     found = await sources.summaries(
-        rooms.database, page=page, per_page=per_page, knowledge_type=knowledge_type, search=search
+        rooms.database,
+        page=page,
+        per_page=per_page,
+        knowledge_type=knowledge_type,
+        search=search,
+        tag=tag,
+        troubled=problems,
+        sort=sort,
     )
     return _listed([source_item(one) for one in found.items], found, page, per_page)
 
@@ -51,6 +65,13 @@ async def summaries(
 async def no_sources() -> JSONResponse:
     """v1 answers an empty list here in every state; /api/rag/sources has them."""
     return answer([])
+
+
+@router.get("/knowledge-items/{source_id}")
+async def one(source_id: str, rooms: InRooms) -> JSONResponse:
+    """One source, with the pages that failed when it was last read. Raises NotFound."""
+    source = await sources.get(rooms.database, source_id)
+    return answer(source_detail(source, await sources.problems(rooms.database, source_id)))
 
 
 @router.put("/knowledge-items/{source_id}")

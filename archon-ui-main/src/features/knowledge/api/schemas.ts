@@ -10,6 +10,7 @@ const LastJob = z.object({
   finished_at: text,
   stored_pages: number,
   failed_pages: number,
+  error: ErrorBody.nullish().catch(null),
 });
 
 export const Source = z.object({
@@ -21,10 +22,14 @@ export const Source = z.object({
   code_examples_count: number,
   page_count: number,
   word_count: number,
+  char_count: number,
+  languages: z.array(z.string()).catch([]),
   knowledge_type: text,
   source_type: text,
   created_at: text,
   updated_at: text,
+  last_read_at: text,
+  next_refresh_at: text,
   metadata: z.object({ tags: z.array(z.string()).catch([]) }).catch({ tags: [] }),
   last_job: LastJob.nullish().catch(null),
 });
@@ -47,6 +52,10 @@ export const PageFailure = z.object({
   next_step: text,
 });
 export type PageFailure = z.infer<typeof PageFailure>;
+
+/** One source with what failed when it was last read. */
+export const SourceDetail = Source.extend({ problems: z.array(PageFailure).catch([]) });
+export type SourceDetail = z.infer<typeof SourceDetail>;
 
 const Outcome = z.object({
   pages_stored: number,

@@ -1,4 +1,4 @@
-import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { z } from "zod";
 import { request, send, withQuery } from "@/shared/api/client";
 import { SETTINGS_KEY } from "@/shared/api/settings";
@@ -6,20 +6,11 @@ import { type Source, SourcePageList, Started } from "./schemas";
 import { work } from "./work";
 
 export const SOURCES_KEY = ["sources"] as const;
-const PER_PAGE = 20;
 const MOST_PER_PAGE = 100;
 
 function fetchSources(page: number, perPage: number, search: string, signal?: AbortSignal) {
   const path = withQuery("/api/knowledge-items/summary", { page, per_page: perPage, search });
   return request(SourcePageList, path, { signal });
-}
-
-export function useSources(search: string, page: number) {
-  return useQuery({
-    queryKey: [...SOURCES_KEY, "list", search, page],
-    queryFn: ({ signal }) => fetchSources(page, PER_PAGE, search, signal),
-    placeholderData: keepPreviousData,
-  });
 }
 
 /** Every source, for choosing among them. */
@@ -28,14 +19,6 @@ export function useAllSources(wanted = true) {
     queryKey: [...SOURCES_KEY, "all"],
     queryFn: ({ signal }) => allSources(signal),
     enabled: wanted,
-  });
-}
-
-/** One source; null when there is none of this id. */
-export function useSource(id: string) {
-  return useQuery({
-    queryKey: [...SOURCES_KEY, "one", id],
-    queryFn: async ({ signal }) => (await allSources(signal)).find((one) => one.source_id === id) ?? null,
   });
 }
 

@@ -9,7 +9,9 @@ import { Notice } from "@/shared/ui/Notice";
 import { Page } from "@/shared/ui/Page";
 import { Skeleton } from "@/shared/ui/Skeleton";
 import { type ReaderPage, useReaderPage } from "../api/pages";
+import { nameHeadings, outlineOf } from "../outline";
 import { locate, markPassage } from "../passage";
+import { Outline } from "./Outline";
 import { pageTitle } from "./PageList";
 import { BackLink } from "./SourcePage";
 
@@ -42,7 +44,8 @@ function scrollTo(section: HTMLElement | null): void {
 function ReaderView({ read, wanted }: { read: ReaderPage; wanted: boolean }) {
   const { page, text, passage } = read;
   const range = useMemo(() => (passage ? locate(text, passage) : null), [text, passage]);
-  const plugins = useMemo(() => [markPassage(range)], [range]);
+  const plugins = useMemo(() => [nameHeadings, markPassage(range)], [range]);
+  const headings = useMemo(() => outlineOf(text), [text]);
   const address = webUrl(page.url);
   const title = pageTitle(page);
   return (
@@ -82,6 +85,7 @@ function ReaderView({ read, wanted }: { read: ReaderPage; wanted: boolean }) {
           )}
         </Notice>
       )}
+      <Outline headings={headings} />
       <article className="card px-5 py-6 sm:px-10 sm:py-9">
         <Markdown text={text} rehypePlugins={plugins} components={COMPONENTS} className="max-w-[68ch]" />
       </article>

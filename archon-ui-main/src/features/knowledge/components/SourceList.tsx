@@ -1,4 +1,4 @@
-import { BookOpen, Search } from "lucide-react";
+import { BookOpen } from "lucide-react";
 import { useDeferredValue, useState } from "react";
 import { plural } from "@/shared/lib/format";
 import { Button } from "@/shared/ui/Button";
@@ -7,16 +7,19 @@ import { ErrorNote } from "@/shared/ui/ErrorNote";
 import { Skeleton } from "@/shared/ui/Skeleton";
 import { toast } from "@/shared/ui/toast";
 import type { Source } from "../api/schemas";
-import { useRefresh, useSources } from "../api/sources";
+import { useSourceList } from "../api/source";
+import { useAllSources, useRefresh } from "../api/sources";
+import { isNarrowed, useSourceView } from "../hooks/useSourceView";
 import { DeleteSource } from "./DeleteSource";
+import { SourceControls } from "./SourceControls";
 import { SourceRow, titleOf } from "./SourceRow";
 
-/** The sources that are stored, to be found by title. */
+/** The sources that are stored: found by text, type, tag and trouble, in a chosen order. */
 export function SourceList({ empty }: { empty: React.ReactNode }) {
-  const [search, setSearch] = useState("");
-  const [page, setPage] = useState(1);
+  const [view, change] = useSourceView();
   const [deleting, setDeleting] = useState<Source | null>(null);
-  const list = useSources(useDeferredValue(search.trim()), page);
+  const list = useSourceList({ ...view, search: useDeferredValue(view.search.trim()) });
+  const { data: all } = useAllSources();
   const refresh = useRefresh();
   const { data, error } = list;
 
@@ -26,28 +29,13 @@ export function SourceList({ empty }: { empty: React.ReactNode }) {
     );
   }
   if (!data) return <Skeleton rows={3} shape="h-24 rounded-2xl" label="Loading sources" />;
-  if (data.total === 0 && search === "") return empty;
+  if (data.total === 0 && !isNarrowed(view)) return empty;
   return (
     <section aria-labelledby="sources-heading">
-      <div className="mb-3 flex flex-wrap items-center justify-between gap-3">
-        <h2 id="sources-heading" className="font-serif text-xl font-semibold">
-          Sources <span className="text-base font-normal text-soft">{data.total}</span>
-        </h2>
-        <div className="relative w-full sm:w-64">
-          <Search aria-hidden className="absolute left-3 top-1/2 size-4 -translate-y-1/2 text-soft" />
-          <input
-            type="search"
-            aria-label="Search sources"
-            placeholder="Search sources"
-            className="input pl-9"
-            value={search}
-            onChange={(event) => {
-              setSearch(event.target.value);
-              setPage(1);
-            }}
-          />
-        </div>
-      </div>
+      <h2 id="sources-heading" className="mb-3 font-serif text-xl font-semibold">
+        Sources <span className="text-base font-normal text-soft">{data.total}</span>
+      </h2>
+      <SourceControls view={view} onChange={change} tags={tagsOf(all)} types={typesOf(all)} />
       <p role="status" className="sr-only">
         {plural(data.total, "source")}
       </p>
@@ -58,6 +46,7 @@ export function SourceList({ empty }: { empty: React.ReactNode }) {
             source={source}
             refreshing={refresh.isPending && refresh.variables?.source_id === source.source_id}
             onDelete={() => setDeleting(source)}
+            onTag={(tag) => change({ tag })}
             onRefresh={() =>
               refresh.mutate(source, {
                 onError: (reason) => toast("bad", `${titleOf(source)} was not refreshed: ${reason.message}`),
@@ -68,21 +57,21 @@ export function SourceList({ empty }: { empty: React.ReactNode }) {
       </ul>
       {data.items.length === 0 && (
         <EmptyState Icon={BookOpen} title="No source matches">
-          <p>
-            Nothing is stored under “{search}”. Titles and descriptions are searched here; to search the text,
-            ask.
-          </p>
+          <p>Titles, addresses and descriptions are searched here; to search the text, use Search.</p>
+          <Button small onClick={() => change({ search: "", type: "", tag: "", problems: false })}>
+            Show all sources
+          </Button>
         </EmptyState>
       )}
       {data.pages > 1 && (
         <nav aria-label="Pages of the list" className="mt-5 flex items-center justify-center gap-4">
-          <Button small disabled={page <= 1} onClick={() => setPage(page - 1)}>
+          <Button small disabled={view.page <= 1} onClick={() => change({ page: view.page - 1 })}>
             Previous
           </Button>
           <span className="text-sm tabular-nums text-soft">
-            {page} of {data.pages}
+            {view.page} of {data.pages}
           </span>
-          <Button small disabled={page >= data.pages} onClick={() => setPage(page + 1)}>
+          <Button small disabled={view.page >= data.pages} onClick={() => change({ page: view.page + 1 })}>
             Next
           </Button>
         </nav>
@@ -90,4 +79,12 @@ export function SourceList({ empty }: { empty: React.ReactNode }) {
       <DeleteSource source={deleting} onClose={() => setDeleting(null)} />
     </section>
   );
+}
+
+function tagsOf(sources: readonly Source[] | undefined): string[] {
+  return [...new Set(sources?.flatMap((source) => source.metadata.tags))].sort();
+}
+
+function typesOf(sources: readonly Source[] | undefined): string[] {
+  return [...new Set(sources?.map((source) => source.knowledge_type ?? "technical"))].sort();
 }

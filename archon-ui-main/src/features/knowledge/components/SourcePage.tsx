@@ -1,16 +1,20 @@
-import { ArrowLeft, ExternalLink, RefreshCw, Trash2 } from "lucide-react";
+import { ArrowLeft, ExternalLink, Pencil, RefreshCw, Trash2 } from "lucide-react";
 import { useState } from "react";
 import { Link, useNavigate, useParams } from "react-router";
-import { ago, plural, shortUrl, webUrl } from "@/shared/lib/format";
+import { shortUrl, webUrl } from "@/shared/lib/format";
 import { Button } from "@/shared/ui/Button";
 import { ErrorNote } from "@/shared/ui/ErrorNote";
 import { Page } from "@/shared/ui/Page";
 import { Skeleton } from "@/shared/ui/Skeleton";
-import type { Source } from "../api/schemas";
-import { useRefresh, useSource } from "../api/sources";
+import type { SourceDetail } from "../api/schemas";
+import { useSource } from "../api/source";
+import { useRefresh } from "../api/sources";
 import { DeleteSource } from "./DeleteSource";
+import { EditSource } from "./EditSource";
 import { PageList } from "./PageList";
-import { isFile, SourceState, titleOf } from "./SourceRow";
+import { SourceFacts } from "./SourceFacts";
+import { SourceProblems } from "./SourceProblems";
+import { isFile, titleOf } from "./SourceRow";
 
 /** One source: what is known of it, and its pages. */
 export function SourcePage() {
@@ -29,8 +33,9 @@ export function SourcePage() {
   );
 }
 
-function SourceView({ source, back }: { source: Source; back: React.ReactNode }) {
+function SourceView({ source, back }: { source: SourceDetail; back: React.ReactNode }) {
   const [deleting, setDeleting] = useState(false);
+  const [editing, setEditing] = useState(false);
   const navigate = useNavigate();
   const refresh = useRefresh();
   const address = webUrl(source.url);
@@ -51,7 +56,10 @@ function SourceView({ source, back }: { source: Source; back: React.ReactNode })
         )
       }
       actions={
-        <div className="flex gap-2">
+        <div className="flex flex-wrap gap-2">
+          <Button onClick={() => setEditing(true)}>
+            <Pencil aria-hidden className="size-4" /> Edit
+          </Button>
           {!isFile(source) && (
             <Button
               busy={refresh.isPending}
@@ -69,14 +77,10 @@ function SourceView({ source, back }: { source: Source; back: React.ReactNode })
       {refresh.error && (
         <ErrorNote error={refresh.error} title="The refresh did not start." className="mb-5" />
       )}
-      <p className="mb-6 flex flex-wrap items-center gap-x-4 gap-y-2 text-soft">
-        <SourceState source={source} />
-        <span>{plural(source.page_count, "page")}</span>
-        <span>{plural(source.document_count, "passage")}</span>
-        <span>{plural(source.word_count, "word")}</span>
-        <span>updated {ago(source.updated_at)}</span>
-      </p>
+      <SourceFacts source={source} />
+      <SourceProblems source={source} />
       <PageList sourceId={source.source_id} />
+      <EditSource source={source} open={editing} onClose={() => setEditing(false)} />
       <DeleteSource
         source={deleting ? source : null}
         onClose={() => setDeleting(false)}

@@ -10,10 +10,11 @@ interface SourceRowProps {
   source: Source;
   onRefresh: () => void;
   onDelete: () => void;
+  onTag: (tag: string) => void;
   refreshing: boolean;
 }
 
-export function SourceRow({ source, onRefresh, onDelete, refreshing }: SourceRowProps) {
+export function SourceRow({ source, onRefresh, onDelete, onTag, refreshing }: SourceRowProps) {
   const Icon = isFile(source) ? FileText : Globe;
   const title = titleOf(source);
   return (
@@ -35,11 +36,17 @@ export function SourceRow({ source, onRefresh, onDelete, refreshing }: SourceRow
           <SourceState source={source} />
           <span>{plural(source.page_count, "page")}</span>
           <span>{plural(source.document_count, "passage")}</span>
-          <span>{ago(source.updated_at)}</span>
+          <Freshness source={source} />
           {source.metadata.tags.map((tag) => (
-            <span key={tag} className="rounded bg-sunken px-1.5">
+            <button
+              key={tag}
+              type="button"
+              aria-label={`Only sources tagged ${tag}`}
+              onClick={() => onTag(tag)}
+              className="relative rounded bg-sunken px-1.5 hover:text-ink"
+            >
               {tag}
-            </span>
+            </button>
           ))}
         </p>
       </div>
@@ -65,6 +72,16 @@ export function SourceState({ source }: { source: Source }) {
     <Word tone={tone} Icon={tone === "good" ? CircleCheck : CircleAlert}>
       {word}
     </Word>
+  );
+}
+
+/** When a source was last read, and when it will be again. */
+export function Freshness({ source }: { source: Source }) {
+  return (
+    <>
+      <span>read {ago(source.last_read_at ?? source.updated_at)}</span>
+      {source.next_refresh_at && <span>next refresh {ago(source.next_refresh_at)}</span>}
+    </>
   );
 }
 
