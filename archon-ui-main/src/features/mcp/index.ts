@@ -1,0 +1,1 @@
+export { McpPage } from "./components/McpPage";
