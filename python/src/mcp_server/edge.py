@@ -27,6 +27,7 @@ class Edge:
         self._at_end = at_end
         self._visitors = Visitors()
         self._started = time.monotonic()
+        self.ended = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -34,6 +35,7 @@ class Edge:
                 await self._app(scope, receive, send)
             finally:
                 await self._at_end()
+                self.ended = True
         elif scope["type"] == "http":
             await self._answer(scope, receive, send)
         else:

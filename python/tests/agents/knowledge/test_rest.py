@@ -18,17 +18,23 @@ SESSIONS = "/api/agent-chat/sessions"
 
 
 @pytest.fixture
-async def archon(
+async def empty(
     start_server: StartServer,  # noqa: F811
     server: ModelServer,
     vllm_embedding_url: str,
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A server that knows one page and whose chat model plays a plan."""
+    """A server that knows nothing, and whose chat model plays a plan."""
     Plan(server, says("Hello."))
     address = start_server(**providers(server.url, vllm_embedding_url))
     async with httpx.AsyncClient(base_url=address, timeout=60) as client:
-        await uploaded(client, "tasks.md", TEXT.encode(), "text/markdown")
         yield client
+
+
+@pytest.fixture
+async def archon(empty: httpx.AsyncClient) -> httpx.AsyncClient:
+    """The same with one page."""
+    await uploaded(empty, "tasks.md", TEXT.encode(), "text/markdown")
+    return empty
 
 
 async def session_of(archon: httpx.AsyncClient) -> str:
@@ -65,42 +71,42 @@ async def answered(archon: httpx.AsyncClient, session: str) -> dict[str, object]
             return dict(messages[1])
 
 
-async def test_the_model_is_shown_what_was_said_before(archon: httpx.AsyncClient, server: ModelServer) -> None:
+async def test_the_model_is_shown_what_was_said_before(empty: httpx.AsyncClient, server: ModelServer) -> None:
     plan = Plan(server, search("gather"), says("It runs them [1]."), search("gather result"), says("A list."))
-    session = await session_of(archon)
+    session = await session_of(empty)
     for question in ("What runs awaitables?", "And what does it give back?"):
-        await archon.post(f"{session}/stream", json={"message": question})
+        await empty.post(f"{session}/stream", json={"message": question})
     before = [message["content"] for message in plan.bodies[2]["messages"][1:]]
     assert before == ["What runs awaitables?", "It runs them.", "And what does it give back?"]
 
 
-async def test_a_session_has_the_fields_of_v1_and_can_be_deleted(archon: httpx.AsyncClient) -> None:
-    session = await session_of(archon)
-    body = (await archon.get(session)).json()
+async def test_a_session_has_the_fields_of_v1_and_can_be_deleted(empty: httpx.AsyncClient) -> None:
+    session = await session_of(empty)
+    body = (await empty.get(session)).json()
     assert {"id", "session_id", "project_id", "agent_type", "messages", "created_at"} <= body.keys()
     assert (body["agent_type"], body["messages"]) == ("rag", [])
-    assert (await archon.delete(session)).json()["success"] is True
-    assert (await archon.get(f"{session}/messages")).status_code == 404
+    assert (await empty.delete(session)).json()["success"] is True
+    assert (await empty.get(f"{session}/messages")).status_code == 404
 
 
-async def test_an_agent_that_does_not_exist_is_refused(archon: httpx.AsyncClient) -> None:
-    refused = await archon.post(SESSIONS, json={"agent_type": "document"})
-    assert (refused.status_code, refused.json()["detail"]["field"]) == (400, "agent_type")
+async def test_an_agent_that_does_not_exist_is_refused(empty: httpx.AsyncClient) -> None:
+    refused = await empty.post(SESSIONS, json={"agent_type": "document"})
+    assert (refused.status_code, refused.json()["detail"]["field"]) == (422, "agent_type")
 
 
-async def test_a_model_server_that_breaks_off_is_told_and_kept(archon: httpx.AsyncClient, server: ModelServer) -> None:
+async def test_a_model_server_that_breaks_off_is_told_and_kept(empty: httpx.AsyncClient, server: ModelServer) -> None:
     server.on("/v1/chat/completions", Reset())
-    session = await session_of(archon)
-    events = events_of((await archon.post(f"{session}/stream", json={"message": "What runs awaitables?"})).text)
+    session = await session_of(empty)
+    events = events_of((await empty.post(f"{session}/stream", json={"message": "What runs awaitables?"})).text)
     assert [name for name, _ in events][-2:] == ["error", "done"]
-    said = (await archon.get(f"{session}/messages")).json()[1]
+    said = (await empty.get(f"{session}/messages")).json()[1]
     assert (said["outcome"], said["error"]["code"]) == ("upstream_error", events[-2][1]["code"])
 
 
-async def test_a_question_without_a_session_brings_its_history(archon: httpx.AsyncClient, server: ModelServer) -> None:
+async def test_a_question_without_a_session_brings_its_history(empty: httpx.AsyncClient, server: ModelServer) -> None:
     plan = Plan(server, search("gather"), says("A list [1]."))
     history = [{"role": "user", "content": "What is gather?"}, {"role": "assistant", "content": "A call."}]
     asked = {"message": "What does it give?", "history": history}
-    events = events_of((await archon.post("/api/agent-chat/ask", json=asked)).text)
-    assert (events[0][1]["session_id"], events[-1][1]["answer"]) == (None, "A list [1].")
+    events = events_of((await empty.post("/api/agent-chat/ask", json=asked)).text)
+    assert (events[0][1]["session_id"], events[-1][1]["answer"]) == (None, "A list.")
     assert [message["content"] for message in plan.bodies[0]["messages"][1:3]] == ["What is gather?", "A call."]
