@@ -1,4 +1,5 @@
 import {
+  Bot,
   Compass,
   Library,
   type LucideIcon,
@@ -31,7 +32,7 @@ const PLACES: readonly Place[] = [
   { to: "/knowledge", label: "Knowledge", Icon: Library },
   { to: "/gateway", label: "Gateway", Icon: Waypoints },
   { to: "/connections", label: "Connections", Icon: Plug },
-  { to: "/mcp", label: "Assistants", Icon: Plug },
+  { to: "/mcp", label: "Assistants", Icon: Bot },
   { to: "/settings", label: "Settings", Icon: Settings2 },
 ];
 const START: Place = { to: "/onboarding", label: "Start", Icon: Compass };
