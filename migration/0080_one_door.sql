@@ -68,6 +68,29 @@ $$;
 -- tables without row security get it, without a policy; our functions are for `service_role` alone. That role owns
 -- nothing, so functions that make or drop an index or change a table run with their owner's right. To be run after
 -- every migration. Elsewhere it changes nothing.
+create or replace function archon_close_tables() returns void language plpgsql as $$
+declare
+  given record;
+begin
+  for given in
+    select c.oid::regclass as name from pg_class c
+    where c.relkind in ('r', 'p') and c.relname like E'archon\\_%' and pg_table_is_visible(c.oid)
+      and not c.relrowsecurity and exists (select 1 from pg_roles where rolname = 'anon')
+  loop
+    execute format('alter table %s enable row level security', given.name);
+  end loop;
+end $$;
+
+-- Spaces may bring tables of their own: those are closed when the transaction that made them ends.
+create or replace function archon_close_new_tables() returns trigger language plpgsql as $$
+begin
+  perform archon_close_tables();
+  return null;
+end $$;
+drop trigger if exists archon_close_new_tables on archon_embedding_spaces;
+create constraint trigger archon_close_new_tables after insert or update on archon_embedding_spaces
+  deferrable initially deferred for each row execute function archon_close_new_tables();
+
 create or replace function archon_close_to_others() returns void language plpgsql as $$
 declare
   given record;
@@ -75,16 +98,10 @@ begin
   if (select count(*) from pg_roles where rolname in ('anon', 'authenticated', 'service_role')) < 3 then
     return;
   end if;
-  for given in
-    select c.oid::regclass as name from pg_class c
-    where c.relkind in ('r', 'p') and c.relname like E'archon\\_%' and pg_table_is_visible(c.oid)
-      and not c.relrowsecurity
-  loop
-    execute format('alter table %s enable row level security', given.name);
-  end loop;
+  perform archon_close_tables();
   for given in
     select p.oid::regprocedure as name,
-           p.prosrc ~* E'\\m(create|drop)\\s+(unique\\s+)?index\\M|\\malter\\s+table\\M' as changes_the_schema
+           p.prosrc ~* E'\\m(create|drop|alter)\\s+(unique\\s+)?(index|table)\\M|\\manalyze\\M' as changes_the_schema
     from pg_proc p
     where p.prokind = 'f' and p.proname like E'archon\\_%' and p.proname <> 'archon_close_to_others'
       and pg_function_is_visible(p.oid)

@@ -19,7 +19,7 @@ do $archon_check$
 declare
   installed text := (select extversion from pg_extension where extname = 'vector');
   unknown text := (select string_agg(version, ', ' order by version) from archon_migrations
-                   where version ~ '^[0-9]{4}$' and version not in ('0001', '0002', '0003', '0010', '0020', '0030', '0040', '0070', '0078', '0080'));
+                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0060', '0070', '0075', '0076', '0078', '0080', '0081', '0090'));
 begin
   if string_to_array(substring(installed from '^[0-9]+[.][0-9]+'), '.')::integer[] < array[0, 8] then
     raise exception 'pgvector % is too old: run "alter extension vector update".', installed;
@@ -28,6 +28,169 @@ begin
     raise exception 'The database has migrations that this version of Archon does not know: %.', unknown;
   end if;
 end $archon_check$;
+
+do $archon_step_0000$
+begin
+  if exists (select 1 from archon_migrations where version = '0000') then
+    return;
+  end if;
+  execute $archon_file_0000$
+-- A database of Archon v1 is taken over in place, whichever of its levels it is at. This file comes before all others:
+-- it notes what was found and adds what later levels would have added, so that the others find the columns they build
+-- on. Nothing that v1 reads or writes is changed or removed, but for indexes that are made again later: adding a
+-- computed column writes a table anew, and with them it would take minutes instead of seconds.
+
+-- ---------------------------------------------------------------- what is there; a dry run uses this much
+
+-- The last of v1's eleven steps that left its mark, '000' before the first.
+create or replace function archon_v1_level() returns text language plpgsql stable as $$
+declare
+  chunks oid := to_regclass('archon_crawled_pages');
+  sources oid := to_regclass('archon_sources');
+  level text := '000';
+  noted boolean := false;
+begin
+  if to_regclass('archon_migrations') is not null then
+    execute $q$ select exists (select 1 from archon_migrations where version !~ '^[0-9]{4}$') $q$ into noted;
+  end if;
+  select coalesce(max(step), '000') into level from (values
+    ('001', exists (select 1 from pg_attribute where attrelid = sources and attname = 'source_url' and not attisdropped)),
+    ('002', exists (select 1 from pg_attribute where attrelid = chunks and attname = 'content_search_vector'
+                    and not attisdropped)),
+    ('003', exists (select 1 from pg_attribute where attrelid = chunks and attname = 'embedding_1536' and not attisdropped)),
+    ('005', exists (select 1 from pg_proc where proname = 'match_archon_crawled_pages_multi')),
+    ('008', noted),
+    ('009', exists (select 1 from pg_constraint where conrelid = chunks and confrelid = sources and confdeltype = 'c')),
+    ('011', to_regclass('archon_page_metadata') is not null)) as marks (step, there)
+  where there;
+  return level;
+end $$;
+
+-- v1's vector columns: `embedding` of its first levels, `embedding_384` and the others of the later ones.
+create or replace function archon_v1_columns() returns table (owner text, name text, size integer)
+language sql stable as $$
+  select t.name, a.attname::text, a.atttypmod
+  from (values ('archon_crawled_pages'), ('archon_code_examples')) as t (name)
+  join pg_attribute a on a.attrelid = to_regclass(t.name)
+  where a.atttypid = to_regtype('vector') and a.attname like 'embedding%' and not a.attisdropped
+$$;
+
+-- The one vector of a row as an SQL expression over `c`, and its size without reading it.
+create or replace function archon_v1_vector(owner text) returns table (vector_sql text, size_sql text)
+language sql stable as $$
+  select 'coalesce(' || string_agg(format('c.%I::vector', k.name), ', ' order by k.size desc) || ')',
+    'case ' || string_agg(format('when c.%I is not null then %s', k.name, k.size), ' ' order by k.size desc) || ' end'
+  from archon_v1_columns() k where k.owner = archon_v1_vector.owner having count(*) > 0
+$$;
+
+-- One row per table, model and size: what v1 embedded. `size` null: rows without a vector. `model` null: v1 noted none.
+create or replace function archon_v1_vectors() returns table (owner text, model text, size integer, found bigint)
+language plpgsql stable as $$
+declare
+  given record;
+  noted text;
+begin
+  for given in select t.name, v.size_sql from (values ('archon_crawled_pages'), ('archon_code_examples')) as t (name),
+    lateral archon_v1_vector(t.name) v
+  loop
+    noted := case when exists (select 1 from pg_attribute where attrelid = to_regclass(given.name)
+      and attname = 'embedding_model' and not attisdropped) then 'nullif(c.embedding_model, '''')' else 'null::text' end;
+    -- Rows that came after v1 have our vectors and none of its columns filled: they are not v1's to miss.
+    return query execute format(
+      'select %L::text, %s, %s, count(*) from %I c group by 2, 3', given.name, noted, given.size_sql, given.name);
+  end loop;
+end $$;
+
+-- What was found, for the report before and after. Works on every level, also before any of our migrations.
+create or replace function archon_v1_overview() returns jsonb language plpgsql stable as $$
+declare
+  counts jsonb := '{}';
+  counted bigint;
+  name text;
+begin
+  if not exists (select 1 from archon_v1_columns()) then
+    return jsonb_build_object('found', false);
+  end if;
+  foreach name in array array['archon_settings', 'archon_sources', 'archon_page_metadata', 'archon_crawled_pages',
+                              'archon_code_examples', 'archon_projects', 'archon_tasks'] loop
+    if to_regclass(name) is not null then
+      execute format('select count(*) from %I', name) into counted;
+      counts := counts || jsonb_build_object(name, counted);
+    end if;
+  end loop;
+  select count(*) into counted from archon_settings where is_encrypted and encrypted_value <> '';
+  return jsonb_build_object('found', true, 'level', archon_v1_level(), 'counts', counts, 'secrets', counted,
+    'vectors', (select coalesce(jsonb_agg(to_jsonb(v) order by v.owner, v.found desc), '[]') from archon_v1_vectors() v));
+end $$;
+
+-- ---------------------------------------------------------------- changes
+
+create table if not exists archon_migrations (
+  id uuid primary key default gen_random_uuid(),
+  version varchar(20) not null,
+  migration_name varchar(255) not null,
+  applied_at timestamptz not null default now(),
+  checksum varchar(32),
+  unique (version, migration_name)
+);
+
+create table if not exists archon_v1 (
+  only_one boolean primary key default true check (only_one),
+  level text not null,
+  postponed_indexes text[] not null default '{}',
+  chunks_until bigint not null default 0,
+  examples_until bigint not null default 0,
+  found_at timestamptz not null default now(),
+  taken_at timestamptz,
+  retired_at timestamptz
+);
+
+do $$
+declare
+  index_of record;
+begin
+  if to_regclass('archon_crawled_pages') is null or to_regclass('archon_sources') is null or not exists (
+    select 1 from pg_attribute where attrelid = to_regclass('archon_crawled_pages') and attname like 'embedding%'
+      and atttypid = to_regtype('vector') and not attisdropped) then
+    return;
+  end if;
+  insert into archon_v1 (level) values (archon_v1_level()) on conflict do nothing;
+  for index_of in
+    select c.oid::regclass as name, pg_get_indexdef(c.oid) as definition
+    from pg_index i join pg_class c on c.oid = i.indexrelid join pg_am m on m.oid = c.relam
+    where i.indrelid in (to_regclass('archon_crawled_pages'), to_regclass('archon_code_examples'))
+      and (m.amname in ('ivfflat', 'hnsw') or pg_get_indexdef(c.oid) like '%gin_trgm_ops%')
+  loop
+    update archon_v1 set postponed_indexes = postponed_indexes || index_of.definition;
+    execute format('drop index %s', index_of.name);
+  end loop;
+
+  alter table archon_sources
+    add column if not exists source_url text,
+    add column if not exists source_display_name text,
+    add column if not exists title text,
+    add column if not exists summary text,
+    add column if not exists total_word_count integer not null default 0,
+    add column if not exists metadata jsonb not null default '{}',
+    add column if not exists created_at timestamptz not null default now(),
+    add column if not exists updated_at timestamptz not null default now();
+  alter table archon_crawled_pages
+    add column if not exists llm_chat_model text,
+    add column if not exists embedding_model text,
+    add column if not exists embedding_dimension integer,
+    add column if not exists content_search_vector tsvector,
+    add column if not exists page_id uuid;
+  if to_regclass('archon_code_examples') is not null then
+    alter table archon_code_examples
+      add column if not exists llm_chat_model text,
+      add column if not exists embedding_model text,
+      add column if not exists embedding_dimension integer,
+      add column if not exists content_search_vector tsvector;
+  end if;
+end $$;
+$archon_file_0000$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0000', 'archon_v1', 'a7b3dad544d657b2e57158019468e32e');
+end $archon_step_0000$;
 
 do $archon_step_0001$
 begin
@@ -1269,7 +1432,7 @@ alter table archon_code_examples
   add column if not exists heading_path text[] not null default '{}',
   add column if not exists embedded_text text,
   add column content_search_vector tsvector
-    generated always as (archon_search_words(content || ' ' || summary)) stored;
+    generated always as (archon_search_words(content || ' ' || summary) || archon_heading_words(heading_path, metadata)) stored;
 create unique index if not exists archon_code_examples_place on archon_code_examples (source_id, url, chunk_number);
 create index if not exists archon_code_examples_page on archon_code_examples (page_id);
 create index if not exists archon_code_examples_text on archon_code_examples using gin (content_search_vector);
@@ -1386,14 +1549,22 @@ returns void language sql as $$
   on conflict (space_id, example_id) do update set embedding = excluded.embedding
 $$;
 
--- Examples that still want a summary, of one source, after an id.
-create or replace function archon_code_unsummarised(source text, after bigint, row_limit integer)
+-- Examples that still want a summary, after an id.
+create or replace function archon_code_unsummarised(after bigint, row_limit integer)
 returns table (id bigint, content text, language text, metadata jsonb, heading_path text[], embedded_text text)
 language sql stable as $$
   select e.id, e.content, e.language, e.metadata, e.heading_path, coalesce(e.embedded_text, '')
   from archon_code_examples e
-  where e.source_id = source and e.id > after and e.metadata->>'summary_by' is null
+  where e.id > after and not e.metadata ?| array['summary_by', 'summary_problem']
   order by e.id limit row_limit
+$$;
+create index if not exists archon_code_examples_unsummarised on archon_code_examples (id)
+  where not metadata ?| array['summary_by', 'summary_problem'];
+
+-- An example that the model could not describe: it keeps the words around it, and is not asked about again.
+create or replace function archon_code_undescribed(example bigint, problem text) returns void language sql as $$
+  update archon_code_examples e set metadata = e.metadata || jsonb_build_object('summary_problem', problem)
+  where e.id = example
 $$;
 
 -- A better summary and name, with the vector of the text that they are part of now.
@@ -1530,8 +1701,375 @@ begin
     order by f.points desc, coalesce(f.near_place, 1000000), e.id;
 end $$;
 $archon_file_0040$;
-  insert into archon_migrations (version, migration_name, checksum) values ('0040', 'feeding', 'a058027f87c8bb6a05b85af5c82bc9c1');
+  insert into archon_migrations (version, migration_name, checksum) values ('0040', 'feeding', '1dda5f4333266da3ddc87063f0401d22');
 end $archon_step_0040$;
+
+do $archon_step_0041$
+begin
+  if exists (select 1 from archon_migrations where version = '0041') then
+    return;
+  end if;
+  execute $archon_file_0041$
+-- Parts of a body that holds several (a book, an archive, llms-full.txt) are addresses of the job in the hand of the
+-- worker that reads the body, so that no other one takes them for pages to be fetched. Only new ones are added.
+alter table archon_job_pages
+  add column if not exists owner text,
+  add column if not exists ordinal integer;
+
+create or replace function archon_parts_add(job uuid, worker text, keys text[], urls text[], labels text[])
+returns table (added integer) language plpgsql as $$
+declare
+  known integer;
+  fresh integer;
+begin
+  perform archon_require_lease(job, worker);
+  select count(*) into known from archon_job_pages p where p.job_id = job;
+  insert into archon_job_pages (job_id, url_key, url, label, depth, owner, ordinal)
+  select job, t.key, t.url, t.label, 0, worker, known + t.place - 1
+  from unnest(keys, urls, labels) with ordinality t (key, url, label, place)
+  on conflict (job_id, url_key) do update set owner = excluded.owner where archon_job_pages.state = 'queued';
+  select count(*) - known into fresh from archon_job_pages p where p.job_id = job;
+  return query select fresh;
+end $$;
+$archon_file_0041$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0041', 'parts', '0e79dbf85087487d82982b8811740dd8');
+end $archon_step_0041$;
+
+do $archon_step_0060$
+begin
+  if exists (select 1 from archon_migrations where version = '0060') then
+    return;
+  end if;
+  execute $archon_file_0060$
+-- Search by source, tag, type and language that keeps its recall; bounded work whatever the words; reasons told apart.
+
+-- A source's chunks are counted and listed from the index alone.
+create index if not exists archon_crawled_pages_source_order on archon_crawled_pages (source_id, id);
+drop index if exists archon_crawled_pages_source;
+
+-- 'en-US', 'en_GB' and 'EN' are all 'en'.
+create or replace function archon_base_language(language text) returns text language sql immutable parallel safe as $$
+  select nullif(split_part(lower(replace(language, '_', '-')), '-', 1), '')
+$$;
+create index if not exists archon_page_metadata_language on archon_page_metadata (archon_base_language(language));
+
+-- The sources a search may use: null is all of them, an empty array none. A source needs one of the tags and one
+-- of the types.
+create or replace function archon_search_sources(source_ids text[], tags text[], knowledge_types text[])
+returns text[] language sql stable as $$
+  select case
+    when cardinality(tags) = 0 and cardinality(knowledge_types) = 0 then nullif(source_ids, '{}')
+    else array(
+      select s.source_id from archon_sources s
+      where (cardinality(source_ids) = 0 or s.source_id = any (source_ids))
+        and (cardinality(tags) = 0 or s.metadata->'tags' ?| tags)
+        and (cardinality(knowledge_types) = 0
+          or coalesce(s.metadata->>'knowledge_type', 'technical') = any (knowledge_types)))
+  end
+$$;
+
+create or replace function archon_search_scope(source_ids text[], tags text[])
+returns text[] language sql stable as $$ select archon_search_sources(source_ids, tags, '{}') $$;
+
+-- What may be asked for in a filter.
+create or replace function archon_search_filters()
+returns table (kind text, value text, sources bigint) language sql stable as $$
+  select 'tag', t.tag, count(*)
+  from archon_sources s, jsonb_array_elements_text(
+    case jsonb_typeof(s.metadata->'tags') when 'array' then s.metadata->'tags' else '[]' end) as t (tag)
+  group by 2
+  union all
+  select 'knowledge_type', coalesce(s.metadata->>'knowledge_type', 'technical'), count(*) from archon_sources s group by 2
+  union all
+  select 'language', archon_base_language(p.language), count(distinct p.source_id)
+  from archon_page_metadata p where archon_base_language(p.language) is not null group by 2
+  order by 1, 3 desc, 2
+$$;
+
+-- The filter as a condition on a chunk `c`; $2 are the sources, $3 the languages.
+create or replace function archon_filter_condition(scope text[], languages text[])
+returns text language sql immutable as $$
+  select case when scope is null then '' else ' and c.source_id = any ($2)' end
+    || case when languages is null then '' else
+      ' and exists (select 1 from archon_page_metadata p
+         where p.id = c.page_id and archon_base_language(p.language) = any ($3))' end
+$$;
+
+-- How many chunks the filter leaves, counted no further than `most` + 1; null where nothing is filtered.
+create or replace function archon_filter_size(scope text[], languages text[], most integer)
+returns integer language plpgsql stable as $$
+declare
+  found integer;
+begin
+  if languages is not null then
+    -- By page: a chunk's language is its page's, and pages know how many chunks they have.
+    select coalesce(sum(few.chunk_count), 0) into found from (
+      select p.chunk_count from archon_page_metadata p
+      where archon_base_language(p.language) = any (languages) and (scope is null or p.source_id = any (scope))
+      limit most + 1) as few;
+    return least(found, most + 1);
+  end if;
+  if scope is not null then
+    select count(*) into found from (
+      select 1 from archon_crawled_pages c where c.source_id = any (scope) limit most + 1) as few;
+  end if;
+  return found;
+end $$;
+
+-- Every vector that the filter leaves, compared: exact.
+create or replace function archon_vector_exact(
+  space integer, query_embedding vector, scope text[], languages text[], depth integer
+) returns table (chunk_id bigint, distance double precision) language plpgsql set jit = off as $$
+begin
+  return query execute format(
+    case when scope is null and languages is null
+    then 'select v.chunk_id, v.embedding <=> $1 from archon_chunk_vectors v where v.space_id = %1$s order by 2, 1 limit $4'
+    else 'select v.chunk_id, v.embedding <=> $1
+      from archon_crawled_pages c join archon_chunk_vectors v on v.space_id = %1$s and v.chunk_id = c.id
+      where true %2$s order by 2, 1 limit $4' end,
+    space, archon_filter_condition(scope, languages)) using query_embedding, scope, languages, depth;
+end $$;
+
+-- The nearest through the HNSW index of the space, which is partial and over a cast: only a literal space and the
+-- same cast let the planner use it, and only this index gives that order without a sort. A chunk that the filter
+-- does not want makes the scan go on; its order is relaxed, so the few that come back are ordered again by the full
+-- vector. The filter is a scalar subquery: as a join, the planner could turn the order round and read everything.
+create or replace function archon_vector_indexed(
+  space integer, query_embedding vector, scope text[], languages text[], depth integer
+) returns table (chunk_id bigint, distance double precision) language plpgsql
+set jit = off set enable_sort = off set work_mem = '64MB' as $$
+declare
+  size integer := vector_dims(query_embedding);
+begin
+  perform set_config('hnsw.ef_search', least(1000, greatest(120, 2 * depth))::text, true);
+  perform set_config('hnsw.iterative_scan', 'relaxed_order', true);
+  return query execute format(
+    'with nearest as materialized (
+       select v.chunk_id, v.embedding from archon_chunk_vectors v
+       where v.space_id = %1$s %3$s order by v.embedding::%2$s <=> $1::%2$s limit $4)
+     select n.chunk_id, n.embedding <=> $1 from nearest n order by 2, 1',
+    space, format(case when size <= 2000 then 'vector(%s)' else 'halfvec(%s)' end, size),
+    case when scope is null and languages is null then '' else
+      'and (select true from archon_crawled_pages c where c.id = v.chunk_id'
+      || archon_filter_condition(scope, languages) || ')' end)
+    using query_embedding, scope, languages, depth;
+end $$;
+
+-- The `depth` nearest chunks. Exactly where the filter leaves few; else through the index, and exactly after all
+-- where the index comes back with less than was wanted: the filtered chunks lie far from the question then.
+create or replace function archon_vector_nearest(
+  space integer, query_embedding vector, scope text[], languages text[], depth integer, exact boolean default false
+) returns table (chunk_id bigint, distance double precision) language plpgsql as $$
+#variable_conflict use_column
+declare
+  size integer := vector_dims(query_embedding);
+  total double precision;
+  exact_within integer;
+  left_over integer;
+  came bigint;
+begin
+  perform 1 from archon_embedding_spaces s where s.id = space and s.dimensions = size;
+  if not found then
+    raise exception 'there is no embedding space % with % dimensions', space, size using errcode = 'no_data_found';
+  end if;
+  -- Comparing all m chunks that the filter leaves costs m; finding `depth` of them along the index of n chunks costs
+  -- about 3 * depth * n / m. Both are equal at the root.
+  select greatest(c.reltuples, 1) into total from pg_class c where c.oid = 'archon_crawled_pages'::regclass;
+  exact_within := least(20000, greatest(2000, sqrt(3 * depth * total)));
+  left_over := archon_filter_size(scope, languages, exact_within);
+  if not (exact or size > 4000 or coalesce(left_over, exact_within + 1) <= exact_within) then
+    return query select i.chunk_id, i.distance
+      from archon_vector_indexed(space, query_embedding, scope, languages, depth) i;
+    get diagnostics came = row_count;
+    if came >= depth or left_over is null then
+      return;
+    end if;
+    -- Rows cannot be taken back: those that came are left out of what the exact search adds.
+    return query select e.chunk_id, e.distance
+      from archon_vector_exact(space, query_embedding, scope, languages, depth) e
+      where e.chunk_id not in (
+        select i.chunk_id from archon_vector_indexed(space, query_embedding, scope, languages, depth) i);
+    return;
+  end if;
+  return query select e.chunk_id, e.distance
+    from archon_vector_exact(space, query_embedding, scope, languages, depth) e;
+end $$;
+
+-- The words of a question, the rarest first, with the share of chunks that have each (null: rare or never counted).
+-- The shares are the planner's own statistics of the text column, kept by (auto)analyze; they are read once.
+create or replace function archon_query_words(query_text text)
+returns table (lexeme text, word tsquery, share real) language plpgsql stable as $$
+#variable_conflict use_column
+declare
+  known text[];
+  shares real[];
+begin
+  select s.most_common_elems::text::text[], s.most_common_elem_freqs into known, shares from pg_stats s
+  where s.schemaname = any (current_schemas(false)) and s.tablename = 'archon_crawled_pages'
+    and s.attname = 'content_search_vector';
+  return query
+    select w.lexeme, quote_literal(w.lexeme)::tsquery, shares[array_position(known, w.lexeme)]
+    from unnest(archon_search_words(left(query_text, 4000))) as w (lexeme)
+    order by 3 nulls first, 1 limit 24;
+end $$;
+
+-- The `depth` best chunks by words. Any word may match (people ask in sentences), a rare word counts more than a
+-- common one, a word in title or headings counts `heading_weight` again. Rare words bring candidates from the
+-- indexes alone, at most `most` in all; where they bring too few, those chunks that have all the others are added.
+-- Then all words rank the best of them. ts_rank of one word is its saturated frequency: 0.6 where it stands once,
+-- never above 1.
+create or replace function archon_words_nearest(
+  query_text text, scope text[], languages text[], depth integer, heading_weight double precision
+) returns table (chunk_id bigint, score double precision) language plpgsql
+set jit = off set work_mem = '32MB' as $$
+#variable_conflict use_column
+declare
+  most constant integer := 2500;
+  weights constant real[] := '{1,1,1,1}';
+  condition constant text := archon_filter_condition(scope, languages);
+  total double precision;
+  words tsquery[];
+  rarities double precision[];
+  bringing integer;
+  found_ids bigint[];
+  found_weights double precision[];
+begin
+  select c.reltuples into total from pg_class c where c.oid = 'archon_crawled_pages'::regclass;
+  if total <= 0 then
+    select count(*) into total from archon_crawled_pages;
+  end if;
+  select array_agg(q.word order by q.n), array_agg(ln(1 + total / greatest(1, coalesce(q.share * total, 1))) order by q.n),
+    count(*) filter (where q.summed <= most)
+  into words, rarities, bringing
+  from (select row_number() over rarest as n, w.word, w.share,
+          sum(coalesce(w.share, 0) * total) over (rarest rows unbounded preceding) as summed
+        from archon_query_words(query_text) w window rarest as (order by w.share nulls first, w.lexeme)) q;
+  if words is null then
+    return;
+  end if;
+  select array_agg(f.id), array_agg(f.weight) into found_ids, found_weights
+  from archon_words_bring(words[:bringing], rarities, scope, languages, heading_weight, most, condition) f;
+  if coalesce(cardinality(found_ids), 0) < depth and bringing < cardinality(words) then
+    select found_ids || array_agg(f.id), found_weights || array_agg(f.weight) into found_ids, found_weights
+    from archon_words_bring(array[(
+      select string_agg(w::text, ' & ')::tsquery from unnest(words[bringing + 1:]) w)], rarities[bringing + 1:],
+      scope, languages, heading_weight, most, condition) f;
+  end if;
+  return query
+    with best as materialized (
+      select f.id from unnest(found_ids, found_weights) as f (id, weight)
+      group by f.id order by sum(f.weight) desc, f.id limit 2 * depth
+    ), plain as materialized (  -- `|| ''` unpacks each stored text once instead of once a word
+      select c.id, c.content_search_vector || ''::tsvector as body, c.heading_search_vector as heading
+      from best b join archon_crawled_pages c on c.id = b.id
+    )
+    select p.id, sum(w.rarity * (ts_rank(weights, p.body, w.word)
+      + case when p.heading @@ w.word then heading_weight else 0 end))
+    from plain p, unnest(words, rarities) as w (word, rarity) group by p.id order by 2 desc, 1 limit depth;
+end $$;
+
+-- Chunks that have a word in their text or their headings, at most `most` a word; `weight` is what the word counts.
+create or replace function archon_words_bring(
+  words tsquery[], rarities double precision[], scope text[], languages text[], heading_weight double precision,
+  most integer, condition text
+) returns table (id bigint, weight double precision) language plpgsql as $$
+begin
+  for n in 1 .. coalesce(cardinality(words), 0) loop
+    -- A plan of its own for each word: how common it is decides how it is looked up.
+    return query execute
+      'select c.id, $5 from archon_crawled_pages c where c.content_search_vector @@ $1' || condition || ' limit $4'
+      using words[n], scope, languages, most, rarities[n];
+    if heading_weight > 0 then
+      return query execute
+        'select c.id, $5 from archon_crawled_pages c where c.heading_search_vector @@ $1' || condition || ' limit $4'
+        using words[n], scope, languages, most, heading_weight * rarities[n];
+    end if;
+  end loop;
+end $$;
+
+-- Reciprocal rank fusion of both candidate lists: 1 / (rank_constant + rank), the words' share times
+-- `keyword_weight`. `space` null: words alone; `keyword_weight` 0: vectors alone. `similarity` is the cosine, also of
+-- a chunk that only its words found; null where the chunk has no vector in the space.
+create or replace function archon_search(
+  space integer, query_embedding vector, query_text text, source_ids text[], tags text[], knowledge_types text[],
+  languages text[], match_count integer, rank_constant double precision, keyword_weight double precision,
+  heading_weight double precision
+) returns table (
+  id bigint, url varchar, chunk_number integer, content text, metadata jsonb, source_id text, page_id uuid, title text,
+  heading_path text[], page_number integer, language text, similarity double precision, fused_score double precision,
+  vector_rank integer, keyword_rank integer, keyword_score double precision
+) language plpgsql set jit = off as $$
+#variable_conflict use_column
+declare
+  depth integer := greatest(50, 2 * match_count);
+  scope text[] := archon_search_sources(source_ids, tags, knowledge_types);
+  spoken text[] := nullif(array(select archon_base_language(l) from unnest(languages) l), '{}');
+  near bigint[];
+  worded bigint[];
+  scores double precision[];
+begin
+  if space is not null then
+    select array_agg(v.chunk_id order by v.distance, v.chunk_id) into near
+    from archon_vector_nearest(space, query_embedding, scope, spoken, depth) v
+    where v.distance < 0.95;  -- below a cosine of 0.05 nothing is alike
+  end if;
+  if keyword_weight > 0 or space is null then
+    select array_agg(k.chunk_id order by k.score desc, k.chunk_id), array_agg(k.score order by k.score desc, k.chunk_id)
+    into worded, scores
+    from archon_words_nearest(query_text, scope, spoken, depth, heading_weight) k;
+  end if;
+  return query
+    with fused as materialized (
+      select coalesce(n.id, w.id) as chunk_id, n.place as near_place, w.place as worded_place, w.score,
+        coalesce(1 / (rank_constant + n.place), 0)
+          + coalesce(case when space is null then 1 else keyword_weight end / (rank_constant + w.place), 0) as points
+      from unnest(near) with ordinality as n (id, place)
+      full join unnest(worded, scores) with ordinality as w (id, score, place) on w.id = n.id
+      order by points desc, coalesce(n.place, 1000000), chunk_id limit match_count
+    )
+    select c.id, c.url, c.chunk_number, c.content, c.metadata, c.source_id, c.page_id,
+      coalesce(p.title, c.metadata->>'title', p.section_title, s.title), c.heading_path, c.page_number,
+      archon_base_language(p.language), 1 - (v.embedding <=> query_embedding), f.points,
+      f.near_place::integer, f.worded_place::integer, f.score
+    from fused f
+    join archon_crawled_pages c on c.id = f.chunk_id
+    join archon_sources s on s.source_id = c.source_id
+    left join archon_page_metadata p on p.id = c.page_id
+    left join archon_chunk_vectors v on v.space_id = space and v.chunk_id = c.id
+    order by f.points desc, coalesce(f.near_place, 1000000), c.id;
+end $$;
+
+-- Why a search that worked found nothing: nothing is stored; the filter leaves nothing; what it leaves has no vectors
+-- of the model in use; or nothing is alike.
+create or replace function archon_search_why_empty(
+  space integer, source_ids text[], tags text[], knowledge_types text[], languages text[]
+) returns text language plpgsql stable as $$
+declare
+  scope text[] := archon_search_sources(source_ids, tags, knowledge_types);
+  spoken text[] := nullif(array(select archon_base_language(l) from unnest(languages) l), '{}');
+  found_one boolean;
+begin
+  if not exists (select 1 from archon_crawled_pages) then
+    return 'empty_store';
+  end if;
+  execute 'select exists (select $1 from archon_crawled_pages c where true'
+    || archon_filter_condition(scope, spoken) || ')' into found_one using space, scope, spoken;
+  if not found_one then
+    return 'filter_excludes_all';
+  end if;
+  execute 'select exists (select 1 from archon_crawled_pages c join archon_chunk_vectors v on v.chunk_id = c.id
+    where v.space_id = $1' || archon_filter_condition(scope, spoken) || ')' into found_one using space, scope, spoken;
+  return case when found_one then 'no_match' else 'other_space' end;
+end $$;
+
+-- What the functions above take the place of.
+drop function if exists archon_search_chunks(integer, vector, text, text[], text[], integer);
+drop function if exists archon_vector_candidates(integer, vector, text[], integer, boolean);
+drop function if exists archon_keyword_candidates(text, text[], integer);
+drop function if exists archon_search_reason(integer, text[], text[]);
+$archon_file_0060$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0060', 'search', '3fed3aab0c684b5c6908eb36953dd344');
+end $archon_step_0060$;
 
 do $archon_step_0070$
 begin
@@ -1639,6 +2177,347 @@ end $$;
 $archon_file_0070$;
   insert into archon_migrations (version, migration_name, checksum) values ('0070', 'connections', 'f1f594a7591039b283f5e2a2de63d45e');
 end $archon_step_0070$;
+
+do $archon_step_0075$
+begin
+  if exists (select 1 from archon_migrations where version = '0075') then
+    return;
+  end if;
+  execute $archon_file_0075$
+-- Conversations as trees: each message knows the one before it, so that a question can be edited and an answer
+-- retried without losing what was there. `head` is the last message of the branch that is shown.
+
+alter table archon_conversations
+  add column if not exists settings jsonb not null default '{}',
+  add column if not exists head uuid;
+-- `writing_until`: who writes this answer promises to be heard of by then; an answer without an outcome past it was
+-- interrupted. `notes` is what its reader is told beside it: {knowledge, reason, left_out}.
+alter table archon_messages
+  add column if not exists parent_id uuid,
+  add column if not exists reasoning text not null default '',
+  add column if not exists finish_reason text,
+  add column if not exists connection_id text,
+  add column if not exists notes jsonb not null default '{}',
+  add column if not exists writing_until timestamptz;
+create index if not exists archon_messages_parent on archon_messages (parent_id);
+create index if not exists archon_messages_writing on archon_messages (conversation_id) where outcome is null
+  and role = 'assistant';
+
+-- What was stored before was one line.
+update archon_messages m set parent_id = b.id
+from archon_messages b
+where m.parent_id is null and m.position > 0 and b.conversation_id = m.conversation_id and b.position = m.position - 1;
+update archon_conversations c set head = (
+  select m.id from archon_messages m where m.conversation_id = c.id order by m.position desc limit 1)
+where c.head is null;
+
+-- The words of titles and messages, for finding a conversation again. Not stemmed: people look for what they typed.
+create or replace function archon_message_words(body text) returns tsvector language sql immutable parallel safe as $$
+  select to_tsvector('simple'::regconfig, translate(left(body, 100000), './_-', '    '))
+$$;
+create index if not exists archon_messages_words on archon_messages using gin (archon_message_words(content));
+
+-- Answers whose writer was not heard of in time. What had come of them is kept.
+create or replace function archon_answers_expire(conversation uuid) returns void language sql as $$
+  update archon_messages m
+  set outcome = 'truncated', writing_until = null, error = jsonb_build_object(
+    'error', 'Archon''s server was stopped in the middle of this answer.', 'code', 'interrupted', 'retryable', true,
+    'next_step', 'Continue the answer, or ask again.')
+  where m.conversation_id = conversation and m.role = 'assistant' and m.outcome is null
+    and (m.writing_until is null or m.writing_until < now())
+$$;
+
+-- Stores a question and the still empty message of its answer. `conversation` null begins a new conversation.
+-- The question follows message `after` (null: the head); or it stands beside the question `edits`; or there is no new
+-- one, and the answer stands beside those of the question `answers`.
+create or replace function archon_answer_begin(
+  conversation uuid, after uuid, edits uuid, answers uuid, title text, question text, provider text, model text,
+  connection_id text, passages jsonb, notes jsonb, settings jsonb, lease_s double precision
+) returns table (conversation_id uuid, question_id uuid, answer_id uuid) language plpgsql as $$
+#variable_conflict use_column
+declare
+  home uuid := conversation;
+  parent uuid := after;
+  place integer;
+  asked uuid := answers;
+  answer uuid;
+begin
+  if home is null then
+    insert into archon_conversations as c (title, settings)
+      values (archon_answer_begin.title, coalesce(archon_json(archon_answer_begin.settings), '{}'))
+      returning c.id into home;
+  else
+    -- Two tabs in one conversation: the row lock puts their turns one after the other.
+    select coalesce(after, c.head) into parent from archon_conversations c where c.id = home for update;
+    if not found then
+      raise exception 'There is no conversation %.', home using errcode = 'no_data_found';
+    end if;
+  end if;
+  perform 1 from unnest(array[after, edits, answers]) as given (id)
+    left join archon_messages m on m.id = given.id and m.conversation_id = home
+    where given.id is not null and (m.id is null or m.role <> case when given.id = after then 'assistant' else 'user' end);
+  if found then
+    raise exception 'The message to go on from is not in this conversation.' using errcode = 'no_data_found';
+  end if;
+  if edits is not null then
+    select m.parent_id into parent from archon_messages m where m.id = edits;
+  end if;
+  select coalesce(max(m.position) + 1, 0) into place from archon_messages m where m.conversation_id = home;
+  if asked is null then
+    insert into archon_messages as m (conversation_id, parent_id, position, role, content)
+      values (home, parent, place, 'user', question) returning m.id into asked;
+    place := place + 1;
+  end if;
+  insert into archon_messages as m (conversation_id, parent_id, position, role, content, provider, model,
+      connection_id, passages, notes, writing_until)
+    values (home, asked, place, 'assistant', '', archon_answer_begin.provider, archon_answer_begin.model,
+      archon_answer_begin.connection_id, archon_json(archon_answer_begin.passages),
+      archon_json(archon_answer_begin.notes), now() + make_interval(secs => lease_s))
+    returning m.id into answer;
+  update archon_conversations c set updated_at = now(), head = answer where c.id = home;
+  return query select home, asked, answer;
+end $$;
+
+-- Takes an answer that was cut up again. Refused while it is being written.
+create or replace function archon_answer_resume(
+  answer uuid, provider text, model text, connection_id text, lease_s double precision
+) returns table (conversation_id uuid, question_id uuid, answer_id uuid) language plpgsql as $$
+#variable_conflict use_column
+begin
+  perform archon_answers_expire(m.conversation_id) from archon_messages m where m.id = answer;
+  return query
+    update archon_messages m
+    set outcome = null, error = null, finish_reason = null, provider = archon_answer_resume.provider,
+        model = archon_answer_resume.model, connection_id = archon_answer_resume.connection_id,
+        writing_until = now() + make_interval(secs => lease_s)
+    where m.id = answer and m.role = 'assistant' and m.outcome is not null
+    returning m.conversation_id, m.parent_id, m.id;
+  if not found then
+    raise exception 'This answer is being written, or is gone.' using errcode = 'unique_violation';
+  end if;
+end $$;
+
+-- What has come of an answer so far, and the promise to be heard of again; false when it is gone or has ended.
+create or replace function archon_answer_keep(answer uuid, content text, reasoning text, lease_s double precision)
+returns boolean language plpgsql as $$
+begin
+  update archon_messages m
+  set content = archon_answer_keep.content, reasoning = archon_answer_keep.reasoning,
+      writing_until = now() + make_interval(secs => lease_s)
+  where m.id = answer and m.outcome is null;
+  return found;
+end $$;
+
+-- Completes an answer; false when its conversation was deleted meanwhile.
+create or replace function archon_answer_end(
+  answer uuid, content text, reasoning text, outcome text, finish_reason text, support jsonb, usage jsonb, error jsonb,
+  provider text, model text
+) returns boolean language plpgsql as $$
+declare
+  home uuid;
+begin
+  update archon_messages m
+  set content = archon_answer_end.content, reasoning = archon_answer_end.reasoning,
+      outcome = archon_answer_end.outcome, finish_reason = archon_answer_end.finish_reason,
+      support = archon_json(archon_answer_end.support), usage = archon_json(archon_answer_end.usage),
+      error = archon_json(archon_answer_end.error), provider = archon_answer_end.provider,
+      model = archon_answer_end.model, writing_until = null
+  where m.id = answer returning m.conversation_id into home;
+  update archon_conversations c set updated_at = now() where c.id = home;
+  return home is not null;
+end $$;
+$archon_file_0075$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0075', 'chat_studio', '5e2f12545c9f5377fadd909cbe5d5f17');
+end $archon_step_0075$;
+
+do $archon_step_0076$
+begin
+  if exists (select 1 from archon_migrations where version = '0076') then
+    return;
+  end if;
+  execute $archon_file_0076$
+-- Reading conversations: a page of the branch that is shown, one message, the list, what is pinned into the context.
+
+drop function if exists archon_conversation(uuid);
+create or replace function archon_conversation(conversation uuid)
+returns table (id uuid, title text, created_at timestamptz, updated_at timestamptz, message_count bigint,
+  settings jsonb, head uuid)
+language sql stable as $$
+  select c.id, c.title, c.created_at, c.updated_at,
+    (select count(*) from archon_messages m where m.conversation_id = c.id), c.settings, c.head
+  from archon_conversations c where c.id = conversation
+$$;
+
+-- The branch that ends in `last` (included), read backwards from there: its `most` last messages, oldest first.
+-- `versions` are the messages in the same place of the tree, in the order they were written.
+create or replace function archon_branch(conversation uuid, last uuid, most integer)
+returns table (id uuid, parent_id uuid, role text, content text, reasoning text, outcome text, finish_reason text,
+  passages jsonb, support jsonb, notes jsonb, provider text, model text, connection_id text, usage jsonb, error jsonb,
+  created_at timestamptz, versions text[])
+language plpgsql as $$
+#variable_conflict use_column
+begin
+  perform archon_answers_expire(conversation);
+  return query
+    with recursive walk as (
+      select m.id, m.parent_id, 1 as depth from archon_messages m where m.id = last and m.conversation_id = conversation
+      union all
+      select m.id, m.parent_id, w.depth + 1 from walk w join archon_messages m on m.id = w.parent_id where w.depth < most
+    )
+    select m.id, m.parent_id, m.role, m.content, m.reasoning, m.outcome, m.finish_reason, m.passages, m.support,
+      m.notes, m.provider, m.model, m.connection_id, m.usage, m.error, m.created_at,
+      case when m.parent_id is null then
+        array(select s.id::text from archon_messages s where s.conversation_id = conversation and s.parent_id is null
+              order by s.position)
+      else
+        array(select s.id::text from archon_messages s where s.parent_id = m.parent_id order by s.position)
+      end
+    from walk w join archon_messages m on m.id = w.id order by w.depth desc;
+end $$;
+
+-- One message, with its conversation.
+create or replace function archon_message(message uuid)
+returns table (conversation_id uuid, id uuid, parent_id uuid, role text, content text, reasoning text, outcome text,
+  finish_reason text, passages jsonb, support jsonb, notes jsonb, provider text, model text, connection_id text,
+  usage jsonb, error jsonb, created_at timestamptz, versions text[])
+language plpgsql as $$
+#variable_conflict use_column
+begin
+  perform archon_answers_expire(m.conversation_id) from archon_messages m
+    where m.id = message and m.outcome is null and m.role = 'assistant';
+  return query
+    select m.conversation_id, m.id, m.parent_id, m.role, m.content, m.reasoning, m.outcome, m.finish_reason, m.passages,
+      m.support, m.notes, m.provider, m.model, m.connection_id, m.usage, m.error, m.created_at, array[m.id::text]
+    from archon_messages m where m.id = message;
+end $$;
+
+-- All messages of all branches in the order they were written.
+create or replace function archon_conversation_tree(conversation uuid)
+returns table (id uuid, parent_id uuid, role text, content text, reasoning text, outcome text, finish_reason text,
+  passages jsonb, support jsonb, notes jsonb, provider text, model text, connection_id text, usage jsonb, error jsonb,
+  created_at timestamptz, versions text[])
+language plpgsql as $$
+#variable_conflict use_column
+begin
+  perform archon_answers_expire(conversation);
+  return query
+    select m.id, m.parent_id, m.role, m.content, m.reasoning, m.outcome, m.finish_reason, m.passages, m.support, m.notes,
+      m.provider, m.model, m.connection_id, m.usage, m.error, m.created_at, array[m.id::text]
+    from archon_messages m where m.conversation_id = conversation order by m.position;
+end $$;
+
+-- The last `most` messages before a new question, oldest first: of the branch that ends in `last`, or in the head.
+create or replace function archon_branch_history(conversation uuid, last uuid, most integer)
+returns table (id uuid, role text, content text, outcome text) language plpgsql stable as $$
+#variable_conflict use_column
+declare
+  leaf uuid := last;
+begin
+  select coalesce(last, c.head) into leaf from archon_conversations c where c.id = conversation;
+  if not found then
+    raise exception 'There is no conversation %.', conversation using errcode = 'no_data_found';
+  end if;
+  return query
+    with recursive walk as (
+      select m.id, m.parent_id, 1 as depth from archon_messages m where m.id = leaf and m.conversation_id = conversation
+      union all
+      select m.id, m.parent_id, w.depth + 1 from walk w join archon_messages m on m.id = w.parent_id where w.depth < most
+    )
+    select m.id, m.role, m.content, m.outcome
+    from walk w join archon_messages m on m.id = w.id order by w.depth desc;
+end $$;
+
+-- Shows the branch that goes through `message`, down to its newest end; false when it is not in the conversation.
+create or replace function archon_conversation_show(conversation uuid, message uuid) returns boolean
+language plpgsql as $$
+declare
+  leaf uuid;
+begin
+  with recursive below as (
+    select m.id, 1 as depth from archon_messages m where m.id = message and m.conversation_id = conversation
+    union all
+    select (select n.id from archon_messages n where n.parent_id = b.id order by n.position desc limit 1), b.depth + 1
+    from below b where b.id is not null
+  )
+  select b.id into leaf from below b where b.id is not null order by b.depth desc limit 1;
+  update archon_conversations c set head = leaf where c.id = conversation and leaf is not null;
+  return found;
+end $$;
+
+-- Changes what is not null; false when there is no such conversation.
+create or replace function archon_conversation_change(conversation uuid, title text, settings jsonb) returns boolean
+language plpgsql as $$
+begin
+  update archon_conversations c
+  set title = coalesce(archon_conversation_change.title, c.title),
+      settings = coalesce(archon_json(archon_conversation_change.settings), c.settings)
+  where c.id = conversation;
+  return found;
+end $$;
+
+-- The latest conversations; with `words` those in whose title or messages all of them stand, the last one perhaps
+-- unfinished. `found` is a message that has them.
+create or replace function archon_conversations_find(words text, most integer)
+returns table (id uuid, title text, created_at timestamptz, updated_at timestamptz, message_count bigint, found text)
+language plpgsql stable as $$
+#variable_conflict use_column
+declare
+  parts text[] := array(select l.word from unnest(tsvector_to_array(archon_message_words(coalesce(words, '')))) l (word));
+  wanted tsquery;
+begin
+  if cardinality(parts) > 0 then
+    select string_agg(quote_literal(p) || ':*', ' & ')::tsquery into wanted from unnest(parts) p;
+  elsif coalesce(words, '') <> '' then
+    return;
+  end if;
+  return query
+    with hits as materialized (
+      select distinct on (m.conversation_id) m.conversation_id, left(m.content, 20000) as content
+      from archon_messages m where wanted is not null and archon_message_words(m.content) @@ wanted
+      order by m.conversation_id, m.position
+    )
+    select c.id, c.title, c.created_at, c.updated_at,
+      (select count(*) from archon_messages m where m.conversation_id = c.id), h.content
+    from archon_conversations c left join hits h on h.conversation_id = c.id
+    where wanted is null or h.conversation_id is not null or archon_message_words(c.title) @@ wanted
+    order by c.updated_at desc, c.id limit most;
+end $$;
+
+-- The passages of pinned pages: those with the question's words first, then in the pages' own order.
+create or replace function archon_pinned_chunks(pages text[], question text, most integer)
+returns table (
+  id bigint, url varchar, chunk_number integer, content text, metadata jsonb, source_id text, page_id uuid, title text,
+  heading_path text[], page_number integer, similarity double precision, fused_score double precision,
+  vector_rank integer, keyword_rank integer
+) language sql stable as $$
+  with words as (
+    select string_agg(quote_literal(q.lexeme), ' | ')::tsquery as any_of from archon_query_words(question) q
+  )
+  select c.id, c.url, c.chunk_number, c.content, c.metadata, c.source_id, c.page_id,
+    coalesce(p.title, c.metadata->>'title', p.section_title, s.title), c.heading_path, c.page_number,
+    null::double precision, 0::double precision, null::integer, null::integer
+  from archon_crawled_pages c
+  join archon_page_metadata p on p.id = c.page_id
+  join archon_sources s on s.source_id = c.source_id
+  cross join words w
+  where c.page_id::text = any (pages)
+  order by coalesce(ts_rank(c.content_search_vector, w.any_of), 0) desc, array_position(pages, c.page_id::text),
+    c.chunk_number
+  limit most
+$$;
+
+-- Pages to pin, by words of their title or address.
+create or replace function archon_pages_named(words text, most integer)
+returns table (page_id text, title text, url text, source_id text) language sql stable as $$
+  select p.id::text, coalesce(p.title, p.section_title), p.url, p.source_id
+  from archon_page_metadata p
+  where words = '' or (coalesce(p.title, p.section_title, '') || ' ' || p.url) ilike
+    '%' || replace(replace(replace(words, E'\\', E'\\\\'), '%', E'\\%'), '_', E'\\_') || '%'
+  order by p.updated_at desc, p.id limit most
+$$;
+$archon_file_0076$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0076', 'chat_reading', 'ccf9014cb81b5de993643a0acaa15503');
+end $archon_step_0076$;
 
 do $archon_step_0078$
 begin
@@ -1840,6 +2719,29 @@ $$;
 -- tables without row security get it, without a policy; our functions are for `service_role` alone. That role owns
 -- nothing, so functions that make or drop an index or change a table run with their owner's right. To be run after
 -- every migration. Elsewhere it changes nothing.
+create or replace function archon_close_tables() returns void language plpgsql as $$
+declare
+  given record;
+begin
+  for given in
+    select c.oid::regclass as name from pg_class c
+    where c.relkind in ('r', 'p') and c.relname like E'archon\\_%' and pg_table_is_visible(c.oid)
+      and not c.relrowsecurity and exists (select 1 from pg_roles where rolname = 'anon')
+  loop
+    execute format('alter table %s enable row level security', given.name);
+  end loop;
+end $$;
+
+-- Spaces may bring tables of their own: those are closed when the transaction that made them ends.
+create or replace function archon_close_new_tables() returns trigger language plpgsql as $$
+begin
+  perform archon_close_tables();
+  return null;
+end $$;
+drop trigger if exists archon_close_new_tables on archon_embedding_spaces;
+create constraint trigger archon_close_new_tables after insert or update on archon_embedding_spaces
+  deferrable initially deferred for each row execute function archon_close_new_tables();
+
 create or replace function archon_close_to_others() returns void language plpgsql as $$
 declare
   given record;
@@ -1847,16 +2749,10 @@ begin
   if (select count(*) from pg_roles where rolname in ('anon', 'authenticated', 'service_role')) < 3 then
     return;
   end if;
-  for given in
-    select c.oid::regclass as name from pg_class c
-    where c.relkind in ('r', 'p') and c.relname like E'archon\\_%' and pg_table_is_visible(c.oid)
-      and not c.relrowsecurity
-  loop
-    execute format('alter table %s enable row level security', given.name);
-  end loop;
+  perform archon_close_tables();
   for given in
     select p.oid::regprocedure as name,
-           p.prosrc ~* E'\\m(create|drop)\\s+(unique\\s+)?index\\M|\\malter\\s+table\\M' as changes_the_schema
+           p.prosrc ~* E'\\m(create|drop|alter)\\s+(unique\\s+)?(index|table)\\M|\\manalyze\\M' as changes_the_schema
     from pg_proc p
     where p.prokind = 'f' and p.proname like E'archon\\_%' and p.proname <> 'archon_close_to_others'
       and pg_function_is_visible(p.oid)
@@ -1873,7 +2769,312 @@ end $$;
 
 select archon_close_to_others();
 $archon_file_0080$;
-  insert into archon_migrations (version, migration_name, checksum) values ('0080', 'one_door', 'dbee12bed3aa2bf0ef24623bda2e8ea2');
+  insert into archon_migrations (version, migration_name, checksum) values ('0080', 'one_door', '3f5d1738afa955542d7cdb2bef6ba267');
 end $archon_step_0080$;
+
+do $archon_step_0081$
+begin
+  if exists (select 1 from archon_migrations where version = '0081') then
+    return;
+  end if;
+  execute $archon_file_0081$
+-- Taking over what Archon v1 stored: its vectors go into embedding spaces as they are, nothing is embedded again.
+-- v1's own columns stay, and it can go on working on this database until it is retired.
+
+-- ---------------------------------------------------------------- what v1 left to its early levels or did otherwise
+
+-- A page that goes takes its chunks along, and a source its pages; v1 left chunks behind.
+do $$
+declare
+  given record;
+begin
+  for given in
+    select c.conrelid::regclass as owner, c.conname as name, a.attname as own_column, c.confrelid::regclass as target
+    from pg_constraint c join pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]
+    where c.contype = 'f' and c.confdeltype <> 'c' and cardinality(c.conkey) = 1
+      and c.conrelid in ('archon_crawled_pages'::regclass, 'archon_code_examples'::regclass, 'archon_page_metadata'::regclass)
+      and c.confrelid in ('archon_sources'::regclass, 'archon_page_metadata'::regclass)
+  loop
+    execute format('alter table %s drop constraint %I, add constraint %I foreign key (%I) references %s on delete cascade',
+                   given.owner, given.name, given.name, given.own_column, given.target);
+  end loop;
+  if not exists (select 1 from pg_constraint where contype = 'f' and conrelid = 'archon_crawled_pages'::regclass
+                   and confrelid = 'archon_page_metadata'::regclass) then
+    update archon_crawled_pages c set page_id = null
+    where page_id is not null and not exists (select 1 from archon_page_metadata p where p.id = c.page_id);
+    alter table archon_crawled_pages add constraint archon_crawled_pages_page_id_fkey
+      foreign key (page_id) references archon_page_metadata (id) on delete cascade;
+  end if;
+end $$;
+
+-- v1 writes its pages "on conflict (url)" and fails without a constraint on it. While it may still work here the
+-- constraint stays, and a page of ours whose address another source has says why it cannot be stored.
+create or replace function archon_v1_address() returns trigger language plpgsql as $$
+declare
+  owner text;
+begin
+  select p.source_id into owner from archon_page_metadata p where p.url = new.url and p.source_id <> new.source_id limit 1;
+  if found then
+    raise exception 'The address belongs to the source % already, and Archon v1, which may still use this database, allows each address once. `archon migrate --retire-v1` ends that.', owner
+      using errcode = 'unique_violation';
+  end if;
+  return new;
+end $$;
+
+do $$
+begin
+  if not exists (select 1 from archon_v1 where retired_at is null)
+     or exists (select 1 from archon_page_metadata group by url having count(*) > 1)
+     or exists (select 1 from pg_constraint where conname = 'archon_page_metadata_v1_url') then
+    return;
+  end if;
+  alter table archon_page_metadata add constraint archon_page_metadata_v1_url unique (url);
+  create trigger archon_v1_address before insert on archon_page_metadata
+    for each row when (new.url_key is not null) execute function archon_v1_address();
+end $$;
+
+-- ---------------------------------------------------------------- taking over
+
+-- Which space took the vectors of a model and size.
+create table if not exists archon_v1_spaces (
+  model text not null,
+  size integer not null,
+  space_id integer not null references archon_embedding_spaces (id) on delete cascade,
+  primary key (model, size)
+);
+
+-- The space of v1's vectors of one model and size, made without its index: filling an index row by row is ten times
+-- slower than building it at the end. v1 sent texts as they are, so there are no prefixes.
+create or replace function archon_v1_space(embedded_by text, dims integer, unit boolean) returns void
+language plpgsql as $$
+declare
+  made integer;
+begin
+  if exists (select 1 from archon_v1_spaces m where m.model = embedded_by and m.size = dims) then
+    return;
+  end if;
+  perform pg_advisory_xact_lock(hashtext('archon_space_ensure'));
+  insert into archon_embedding_spaces as s (model, dimensions, normalised, query_prefix, passage_prefix, activated_at)
+  values (embedded_by, dims, unit, '', '', 'epoch')
+  on conflict (model, dimensions, normalised, query_prefix, passage_prefix) do nothing returning s.id into made;
+  if made is not null and to_regproc('archon_part_ensure') is not null then
+    perform archon_space_index(made, dims);
+  end if;
+  insert into archon_v1_spaces (model, size, space_id)
+  select embedded_by, dims, s.id from archon_embedding_spaces s
+  where s.model = embedded_by and s.dimensions = dims and s.normalised = unit
+    and s.query_prefix = '' and s.passage_prefix = '';
+end $$;
+
+-- The next rows of `kind` ('chunk' or 'example'), in the order of their ids: their vectors go into their spaces, and
+-- the place reached is kept, all in one transaction. A vector that is there already stays; one without length cannot be
+-- compared with anything and counts as missing. `seen` 0: the end is reached.
+create or replace function archon_v1_take(kind text, row_limit integer, fallback_model text)
+returns table (seen bigint, taken bigint) language plpgsql set jit = off as $$
+#variable_conflict use_variable
+declare
+  owner text := case kind when 'chunk' then 'archon_crawled_pages' else 'archon_code_examples' end;
+  target text := case kind when 'chunk' then 'archon_chunk_vectors' else 'archon_code_vectors' end;
+  place text := case kind when 'chunk' then 'chunks_until' else 'examples_until' end;
+  own_key text := case kind when 'chunk' then 'chunk_id' else 'example_id' end;
+  in_parts boolean := exists (select 1 from pg_attribute where attrelid = to_regclass(target) and attname = 'part'
+                              and not attisdropped);
+  named constant text := 'coalesce(nullif(c.embedding_model, ''''), $3)';
+  after bigint;
+  until bigint;
+  value_of record;
+  given record;
+begin
+  execute format('select v.%I from archon_v1 v for update', place) into after;
+  execute format('select max(b.id), count(*) from (select c.id from %I c where c.id > $1 order by c.id limit $2) b', owner)
+    into until, seen using after, row_limit;
+  taken := 0;
+  select * into value_of from archon_v1_vector(owner);
+  if until is null or to_regclass(target) is null or value_of.vector_sql is null then
+    seen := 0;
+    return next;
+    return;
+  end if;
+  for given in execute format('select distinct %s as model, %s as size from %I c where c.id > $1 and c.id <= $2',
+                              named, value_of.size_sql, owner) using after, until, fallback_model
+  loop
+    continue when given.size is null or exists (
+      select 1 from archon_v1_spaces m where m.model = given.model and m.size = given.size);
+    execute format('select archon_v1_space($4, $5, abs(vector_norm(%1$s) - 1) < 0.01) from %2$I c
+                    where c.id > $1 and c.id <= $2 and %3$s = $4 and %4$s = $5 and vector_norm(%1$s) > 0 limit 1',
+                   value_of.vector_sql, owner, named, value_of.size_sql)
+      using after, until, fallback_model, given.model, given.size;
+  end loop;
+  -- A space's fresh part must not be closed between reading its number and writing into it.
+  perform pg_advisory_xact_lock_shared(hashtext('archon_space_switch'));
+  execute format(
+    'insert into %1$I (space_id, %2$s %3$I, embedding)
+     select s.id, %4$s x.id, x.embedding
+     from (select c.id, %5$s as model, %6$s as size, %7$s as embedding from %8$I c where c.id > $1 and c.id <= $2) x
+     join archon_v1_spaces m on m.model = x.model and m.size = x.size
+     join archon_embedding_spaces s on s.id = m.space_id
+     where vector_norm(x.embedding) > 0
+       and not exists (select 1 from %1$I t where t.space_id = s.id and t.%3$I = x.id)',
+    target, case when in_parts then 'part,' else '' end, own_key, case when in_parts then 's.fresh_part,' else '' end,
+    named, value_of.size_sql, value_of.vector_sql, owner) using after, until, fallback_model;
+  get diagnostics taken = row_count;
+  execute format('update archon_v1 set %I = $1', place) using until;
+  return next;
+end $$;
+
+-- What is left once all vectors are there: v1's pages get the key and title that refreshing and lists go by; the space
+-- of the chosen model, else the fullest one, answers; each space keeps some passages with their vectors, to prove by
+-- them that a server leads into it.
+create or replace function archon_v1_finish() returns void language plpgsql as $$
+begin
+  update archon_page_metadata p set url_key = p.url,
+    title = coalesce(p.title, nullif(p.metadata->>'title', ''), p.section_title)
+  where p.url_key is null and not exists (
+    select 1 from archon_page_metadata o where o.source_id = p.source_id and o.url_key = p.url);
+  update archon_embedding_spaces s set canaries = coalesce((
+    select jsonb_agg(jsonb_build_object('text', f.content, 'vector', f.embedding::text::jsonb)) from (
+      select c.content, v.embedding from archon_chunk_vectors v join archon_crawled_pages c on c.id = v.chunk_id
+      where v.space_id = s.id and length(c.content) between 40 and 800 order by v.chunk_id limit 4) f), '[]')
+  where s.canaries = '[]' and s.id in (select m.space_id from archon_v1_spaces m);
+  update archon_embedding_spaces s set activated_at = now()
+  where (select v.taken_at is null from archon_v1 v) and s.id = (
+    select m.space_id from archon_v1_spaces m
+    order by (m.model = (select t.value from archon_settings t where t.key = 'EMBEDDING_MODEL')) desc nulls last,
+      (select count(*) from archon_chunk_vectors v where v.space_id = m.space_id) desc limit 1);
+  update archon_v1 set taken_at = coalesce(taken_at, now());
+end $$;
+
+-- How far it is. No row: this never was a database of v1. `pending`: rows of v1 that were not looked at yet.
+create or replace function archon_v1_state() returns table (
+  level text, pending bigint, taken_at timestamptz, retired_at timestamptz, indexes integer, secrets_left text[]
+) language sql stable as $$
+  select v.level, (select count(*) from archon_crawled_pages c where c.id > v.chunks_until and v.retired_at is null)
+      + (select count(*) from archon_code_examples e where e.id > v.examples_until and v.retired_at is null
+           and to_regclass('archon_code_vectors') is not null),
+    v.taken_at, v.retired_at, cardinality(v.postponed_indexes),
+    array(select s.key::text from archon_settings s where s.is_encrypted and s.encrypted_value <> ''
+      and not exists (select 1 from archon_secrets t where t.key = s.key) order by s.key)
+  from archon_v1 v
+$$;
+
+-- Rows that were looked at and have no vector in any space.
+create or replace function archon_v1_missing() returns bigint language plpgsql stable as $$
+declare
+  chunks bigint;
+  examples bigint := 0;
+begin
+  select count(*) into chunks from archon_v1 f join archon_crawled_pages c on c.id <= f.chunks_until
+  where not exists (select 1 from archon_chunk_vectors v where v.chunk_id = c.id);
+  if to_regclass('archon_code_vectors') is not null then
+    execute 'select count(*) from archon_v1 f join archon_code_examples e on e.id <= f.examples_until
+             where not exists (select 1 from archon_code_vectors v where v.example_id = e.id)' into examples;
+  end if;
+  return chunks + examples;
+end $$;
+
+-- What every space that took vectors holds, to compare with what v1 had.
+create or replace function archon_v1_taken() returns table (
+  model text, size integer, space_id integer, chunks bigint, examples bigint
+) language plpgsql stable as $$
+declare
+  given record;
+begin
+  for given in select * from archon_v1_spaces order by 1, 2 loop
+    model := given.model;
+    size := given.size;
+    space_id := given.space_id;
+    select count(*) into chunks from archon_chunk_vectors v where v.space_id = given.space_id;
+    examples := 0;
+    if to_regclass('archon_code_vectors') is not null then
+      execute 'select count(*) from archon_code_vectors v where v.space_id = $1' into examples using given.space_id;
+    end if;
+    return next;
+  end loop;
+end $$;
+
+-- ---------------------------------------------------------------- indexes, apart
+
+-- The index of one space that took vectors. Until it is there, searches of the space are exact.
+create or replace function archon_v1_index_space(space integer) returns void language plpgsql
+set maintenance_work_mem = '256MB' as $$
+declare
+  dims integer;
+begin
+  select s.dimensions into strict dims from archon_embedding_spaces s where s.id = space;
+  if to_regproc('archon_fresh_close') is not null then
+    execute 'select archon_part_index($1, archon_fresh_close($1)) from archon_chunk_vectors v
+             where v.space_id = $1 and v.part > 0 limit 1' using space;
+  else
+    perform archon_space_index(space, dims);  -- drop index if exists is never needed: the name is the space's
+  end if;
+  if to_regproc('archon_code_space_ready') is not null then
+    execute 'select archon_code_space_ready($1)' using space;
+  end if;
+end $$;
+
+-- One of v1's own indexes that were put off, for v1 and for searching inside words. False: there is none left.
+create or replace function archon_v1_index_next() returns boolean language plpgsql
+set maintenance_work_mem = '256MB' as $$
+declare
+  definition text;
+begin
+  select v.postponed_indexes[1] into definition from archon_v1 v for update;
+  if definition is null then
+    return false;
+  end if;
+  -- A `create index` as Postgres itself wrote it down.
+  execute regexp_replace(definition, '^(create (unique )?index) ', '\1 if not exists ', 'i');
+  update archon_v1 set postponed_indexes = postponed_indexes[2:];
+  return true;
+end $$;
+
+-- ---------------------------------------------------------------- the end of v1
+
+-- v1 does not come back: its ciphertexts go where ours stand in their place, and its rule of one address in the whole
+-- store ends. Returns the keys that ours do not replace; those keep v1's text.
+create or replace function archon_v1_retire() returns text[] language plpgsql as $$
+begin
+  update archon_settings s set encrypted_value = null
+  where s.encrypted_value is not null and exists (select 1 from archon_secrets t where t.key = s.key);
+  alter table archon_page_metadata drop constraint if exists archon_page_metadata_v1_url;
+  drop trigger if exists archon_v1_address on archon_page_metadata;
+  update archon_v1 set retired_at = now(), postponed_indexes = '{}' where retired_at is null;
+  return array(select s.key::text from archon_settings s where s.encrypted_value <> '' order by s.key);
+end $$;
+$archon_file_0081$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0081', 'archon_v1', 'b9595c1dc112fa46fd332fa4c4aaff24');
+end $archon_step_0081$;
+
+do $archon_step_0090$
+begin
+  if exists (select 1 from archon_migrations where version = '0090') then
+    return;
+  end if;
+  execute $archon_file_0090$
+-- Figures of a running installation, for metrics and the status page: one row a figure, cheap enough to ask often.
+
+create or replace function archon_operation_figures()
+returns table (name text, label text, value double precision) language sql stable as $$
+  select 'jobs', state, count(*)::double precision from archon_jobs
+    where state in ('queued', 'running', 'paused') or finished_at > now() - interval '1 day'
+    group by state
+  union all
+  select 'oldest_queued_s', '', coalesce(extract(epoch from now() - min(created_at)), 0)::double precision
+    from archon_jobs where state = 'queued'
+  union all
+  select 'workers', '', count(distinct lease_owner)::double precision
+    from archon_jobs where state = 'running' and lease_until > now()
+  union all
+  select 'rows', t.name, greatest(c.reltuples, 0)::double precision
+    from (values ('sources', 'archon_sources'), ('pages', 'archon_page_metadata'),
+                 ('chunks', 'archon_crawled_pages'), ('code_examples', 'archon_code_examples'),
+                 ('conversations', 'archon_conversations')) t (name, relation)
+    join pg_class c on c.oid = to_regclass(t.relation)
+  union all
+  select 'database_bytes', '', pg_database_size(current_database())::double precision
+$$;
+$archon_file_0090$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0090', 'operation', '3488830ea35b6f262888d33e59c7bafd');
+end $archon_step_0090$;
 
 select archon_close_to_others();

@@ -16,6 +16,7 @@ from src.settings import KeyFile, Rotation, SecretBox, SettingsService
 from src.store.place import place_of
 
 from .output import JsonOption, fail, print_json
+from .upgrading import RETIRE_QUESTION, Outcome, plan, upgrade
 
 app = typer.Typer()
 secrets_app = typer.Typer(help="The key that seals API keys and other secrets.", no_args_is_help=True)
@@ -23,17 +24,46 @@ app.add_typer(secrets_app, name="secrets")
 
 
 @app.command()
-def migrate(as_json: JsonOption = False) -> None:
-    """Bring the database's schema up to date."""
+def migrate(
+    status: Annotated[bool, typer.Option("--status", help="Say what is applied and pending; change nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")] = False,
+    retire_v1: Annotated[
+        bool, typer.Option("--retire-v1", help="Archon v1 is not used any more: blank the secrets it stored.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before --retire-v1.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring the database's schema up to date, and take over what Archon v1 left in it."""
+    environment = load_environment()
     try:
-        done = asyncio.run(place_of(load_environment()).running().bring_up_to_date())
+        place = place_of(environment).running()
+        if status or dry_run:
+            _say(asyncio.run(plan(place)), as_json=as_json)
+            return
+        if retire_v1 and not yes:
+            typer.confirm(RETIRE_QUESTION, abort=True)
+        _say(
+            asyncio.run(upgrade(place, environment, retire=retire_v1, say=_quiet if as_json else _line)),
+            as_json=as_json,
+        )
     except ArchonError as error:
         raise fail(error, as_json=as_json) from None
-    names = [migration.path.name for migration in done]
+
+
+def _say(outcome: Outcome, *, as_json: bool) -> None:
     if as_json:
-        print_json({"applied": names})
-    else:
-        typer.echo(f"Applied: {', '.join(names)}" if names else "The schema is up to date.")
+        print_json(outcome.body)
+        return
+    for line in outcome.lines:
+        typer.echo(line)
+
+
+def _line(text: str) -> None:
+    typer.echo(f"  {text}", err=True)
+
+
+def _quiet(_text: str) -> None:
+    return None
 
 
 @secrets_app.command("rotate")

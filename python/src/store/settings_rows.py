@@ -77,6 +77,11 @@ async def secrets(database: Database) -> list[SealedSecret]:
     return [SealedSecret(key=str(row["key"]), sealed=str(row["sealed"])) for row in rows]
 
 
+async def seal(database: Database, key: str, sealed: str) -> None:
+    """Put our ciphertext beside a setting that is there; Archon v1's stays in its row. Raises StoreError."""
+    await database.call("archon_secrets_put", key=key, sealed=sealed)
+
+
 async def reseal(database: Database, entries: Sequence[ResealedSecret]) -> int:
     """Put all secrets under another key at once; returns how many.
 

@@ -1,0 +1,1 @@
+"""Archon v1 taken over in place."""
