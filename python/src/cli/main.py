@@ -9,7 +9,7 @@ import typer
 from src.errors import ArchonError
 from src.server.version import version
 
-from . import code_help, connections, content, gateway, inspection, maintenance, mcp, runtime
+from . import agents, code_help, connections, content, gateway, inspection, maintenance, mcp, runtime
 from .output import fail
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.add_typer(connections.app, name="connections")
 app.add_typer(code_help.app)
 app.add_typer(gateway.app)
 app.add_typer(mcp.app)
+app.add_typer(agents.app)
 
 
 @app.command("version")

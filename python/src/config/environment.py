@@ -30,6 +30,7 @@ class Environment:
     host: str
     server_port: int
     mcp_port: int
+    agents_port: int
     gateway_port: int
     token: str | None = field(repr=False)
     allowed_hosts: tuple[str, ...]
@@ -69,6 +70,7 @@ def load_environment(values: Mapping[str, str] | None = None, env_file: Path | N
         host=host,
         server_port=_port(values, "ARCHON_SERVER_PORT", 8181),
         mcp_port=_port(values, "ARCHON_MCP_PORT", 8051),
+        agents_port=_port(values, "ARCHON_AGENTS_PORT", 8052),
         gateway_port=gateway_port,
         token=_text(values, "ARCHON_TOKEN"),
         allowed_hosts=_names(values, "ARCHON_ALLOWED_HOSTS"),
