@@ -36,8 +36,8 @@ class RunBody(BaseModel):
 
     agent_type: str = "rag"
     prompt: Annotated[str, Field(min_length=1, max_length=20_000)]
-    context: dict[str, JsonValue] | None = None
-    options: dict[str, JsonValue] | None = None
+    context: dict[str, object] | None = None
+    options: dict[str, object] | None = None
 
     def question(self) -> dict[str, JsonValue]:
         """The body of `POST /api/agent-chat/ask`; v1's context may name a source and how many passages."""
@@ -187,7 +187,8 @@ async def listed() -> JSONResponse:
 
 async def run(body: RunBody, asking: InAsking) -> JSONResponse:
     """A whole answer at once."""
-    result, error, metadata = "", None, {"agent_type": body.agent_type}
+    result, error = "", None
+    metadata: dict[str, JsonValue] = {"agent_type": body.agent_type}
     try:
         _require(body.agent_type)
         async for event in asking.events(body):
