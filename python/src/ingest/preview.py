@@ -175,7 +175,7 @@ class _Look:
     async def _sitemap(self, seen: Preview, url: str) -> Preview:
         found = await read_sitemap(self.fetcher, url, until=self.started + _SITEMAP_S)
         seen = await self._counted(replace(seen, final_url=url), found.urls, site_scope(url))
-        return replace(seen, is_all=found.is_whole and not found.failures, found_by=("sitemap",))
+        return replace(seen, is_all=seen.is_all and found.is_whole and not found.failures, found_by=("sitemap",))
 
     async def _sitemaps(self, url: str) -> list[list[str]]:
         parts = urlsplit(canonical_url(url))
