@@ -385,6 +385,17 @@ class Overloaded(ProviderError):
     default_next_step = "Wait a moment and try again."
 
 
+class FormerModelAway(ProviderError):
+    code = "former_model_away"
+    http_status = 503
+    retryable = True
+    meaning = "The stored passages were embedded with a model that cannot be asked now, so nothing can be compared with them."
+    default_next_step = (
+        "Start that model's server again; or let the present model take its place (Knowledge, Embedding model) and wait"
+        " until all passages are embedded with it."
+    )
+
+
 class ServerFailure(ProviderError):
     code = "provider_failure"
     retryable = True

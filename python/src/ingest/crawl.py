@@ -41,6 +41,15 @@ async def crawl(run: Run) -> None:
     require_something(run)
 
 
+async def help_crawl(run: Run) -> None:
+    """Share in a crawl that another worker leads. Raises ArchonError: this worker cannot go on; the others can."""
+    request = crawl_of_json(run.job.request)
+    kind = run.board.now.crawl_type
+    async with open_intake(run, _metadata(request, kind)) as intake, open_fetcher(run.policy) as fetcher:
+        intake.rules = await code_rules(run.database, wanted=request.extract_code_examples)
+        await Crawler(run, request, intake, fetcher).help()
+
+
 def _metadata(request: CrawlRequest, kind: str) -> dict[str, JsonValue]:
     """What goes with every page and chunk."""
     return {"knowledge_type": request.knowledge_type, "tags": list(request.tags), "crawl_type": kind}

@@ -53,7 +53,7 @@ class Crawler:
 
     def __post_init__(self) -> None:
         self.visitor = Visitor(self.run, self.intake, self.fetcher)
-        self._frontier = Frontier(self.run.database, self.run.job.id, self.request.max_pages)
+        self._frontier = Frontier(self.run.database, self.run.job.id, self.request.max_pages, self.run.worker)
         self._robots = Robots(self.fetcher)
         self._patterns = self.request.patterns
         self._follows = self.run.board.now.crawl_type == "normal"
@@ -82,6 +82,14 @@ class Crawler:
         finally:
             await self.visitor.close()
         self._say_what_was_left_out()
+
+    async def help(self) -> None:
+        """Fetch and write along with the worker that leads the crawl, until nothing is left to be shared."""
+        self._frontier.restore(await jobs.frontier(self.run.database, self.run.job.id))
+        try:
+            await self._round()
+        finally:
+            await self.visitor.close()
 
     def _say_what_was_left_out(self) -> None:
         if self._frontier.left_out:

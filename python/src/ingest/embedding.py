@@ -45,13 +45,22 @@ class EmbedStage:
         Raises:
             ContextTooLong, BadRequest, InvalidInput: one of the texts cannot be embedded.
         """
+        found: list[Vector] = []
+        for outcome in await self.outcomes(texts):
+            if isinstance(outcome, ArchonError):
+                raise outcome
+            found.append(outcome)
+        return found
+
+    async def outcomes(self, texts: Sequence[str]) -> list[Vector | ArchonError]:
+        """For each text its vector, or why it alone has none; same order."""
         loop = asyncio.get_running_loop()
         passages = [_Passage(text, loop.create_future()) for text in texts]
         for passage in passages:
             await self._queue.put(passage)
         # Waits for all, also when one fails, so that no passage is left behind that nobody asks about.
-        await asyncio.gather(*(passage.done for passage in passages), return_exceptions=True)
-        return [passage.done.result() for passage in passages]
+        await asyncio.wait([passage.done for passage in passages]) if passages else None
+        return [passage.done.exception() or passage.done.result() for passage in passages]  # type: ignore[misc]
 
     async def run(self) -> None:
         """Work until cancelled.

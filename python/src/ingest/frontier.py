@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
+import uuid
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
-from src.store import jobs
+from src.store import job_sharing, jobs
 from src.store.database import Database
 from src.store.jobs import Address, FrontierRow
 
@@ -25,6 +28,10 @@ _NOT_PAGES = frozenset(f".{word}" for group in (_PICTURES, _MEDIA, _ARCHIVES, _D
 _PAGES = frozenset({".html", ".htm", ".xhtml", ".php", ".asp", ".aspx", ".jsp", ".md", ".txt", ".rst", ".pdf", ".xml"})
 
 
+_AT_ONCE = 8
+"""Addresses taken in hand at once: few, so that several workers end at the same time."""
+_LOOK_S = 0.5
+"""How long nothing may change here before the store is asked whether other workers changed something."""
 _COUNTED = 1000
 """Addresses over the limit that are remembered from one page, to say how many were left out."""
 
@@ -75,24 +82,26 @@ class Entry:
 
 @dataclass(slots=True)
 class Frontier:
-    """Addresses in the order in which they were found, each handed out once."""
+    """Addresses in the order in which they were found, each handed out to one worker of all that share the job."""
 
     database: Database
     job_id: str
     page_limit: int
+    worker: str
     _waiting: deque[Entry] = field(default_factory=deque)
     _known: set[str] = field(default_factory=set)
     _claimed: set[str] = field(default_factory=set)
     _left_out: set[str] = field(default_factory=set)
     _open: int = 0
+    _claims: int = 0
+    _name: str = field(default_factory=lambda: uuid.uuid4().hex)
+    _asked_at: float = 0.0
+    _grown: bool = True
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     def restore(self, rows: Iterable[FrontierRow]) -> None:
-        """Go on where an earlier worker stopped."""
-        for position, row in enumerate(rows):
-            self._known.add(row.address.key)
-            if row.state == "queued":
-                self._waiting.append(Entry(row.address, row.depth, position))
+        """Know what is known already."""
+        self._known.update(row.address.key for row in rows)
 
     @property
     def size(self) -> int:
@@ -120,9 +129,8 @@ class Frontier:
             return 0
         added = await jobs.add_addresses(self.database, self.job_id, offered, depth=depth, page_limit=self.page_limit)
         async with self._changed:
-            for address in added:
-                self._waiting.append(Entry(address, depth, len(self._known)))
-                self._known.add(address.key)
+            self._known.update(address.key for address in added)
+            self._grown = self._grown or bool(added)
             self._changed.notify_all()
         return len(added)
 
@@ -138,13 +146,32 @@ class Frontier:
         return True
 
     async def take(self) -> Entry | None:
-        """The next entry; None when there is none and none can come any more."""
+        """The next entry; None when there is none and none can come any more. Raises Conflict, StoreError."""
         async with self._changed:
-            await self._changed.wait_for(lambda: self._waiting or not self._open)
-            if not self._waiting:
-                return None
-            self._open += 1
-            return self._waiting.popleft()
+            while True:
+                if not self._waiting:
+                    await self._fetch_more()
+                if self._waiting:
+                    self._open += 1
+                    return self._waiting.popleft()
+                if not self._open and not await job_sharing.others_busy(self.database, self.job_id, self.worker):
+                    return None
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_LOOK_S):
+                        await self._changed.wait()
+
+    async def _fetch_more(self) -> None:
+        """Take addresses in hand, where there may be some."""
+        now = time.monotonic()
+        if not self._grown and now - self._asked_at < _LOOK_S:
+            return
+        self._asked_at, self._claims = now, self._claims + 1
+        claim = f"{self._name}-{self._claims}"
+        rows = await job_sharing.take(self.database, self.job_id, self.worker, claim=claim, most=_AT_ONCE)
+        self._grown = bool(rows)
+        self._waiting.extend(Entry(row.address, row.depth, row.ordinal) for row in rows)
+        if len(rows) > 1:
+            self._changed.notify_all()
 
     async def explored(self) -> None:
         """An entry that was taken has given all its links."""

@@ -9,28 +9,36 @@ import socket
 import sys
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Literal, TypeAlias
 
 import structlog
 
-from src.errors import ArchonError, Conflict, NotFound, StoreError
-from src.store import jobs, sources
+from src.errors import ArchonError, Conflict, NotFound, ProviderError, StoreError, StoreUnavailable
+from src.store import job_sharing, jobs, sources, spaces
 from src.store.database import Database
 from src.store.jobs import Job
 
-from .crawl import crawl
+from .crawl import crawl, help_crawl
 from .fetch import FetchPolicy
 from .patience import PatientDatabase
-from .progress import Board, progress_of, tally_of
+from .progress import Board, Tally, progress_of, tally_of, tally_of_counts
 from .reader import Readers
+from .reembed import reembed
 from .run import EmbedderFactory, Limits, Run, first_of
+from .space import Ways
 from .upload import upload
 
 _log = structlog.get_logger("archon.ingest.jobs")
 
 Work = Callable[[Run], Awaitable[None]]
-_WORK: dict[str, Work] = {"crawl": crawl, "refresh": crawl, "upload": upload}
+_WORK: dict[str, Work] = {"crawl": crawl, "refresh": crawl, "upload": upload, "reembed": reembed}
+_LARGE = 1000
+"""Passages stored by a job after which the planner's statistics are renewed at once."""
+_POSTPONED_AT_MOST_S = 300.0
+
+Ended: TypeAlias = Literal["completed", "failed", "cancelled", "paused", "postponed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +86,15 @@ class Worker:
     policy: FetchPolicy
     limits: Limits
     lease: Lease
+    ways: Ways | None = None
     name: str = field(default_factory=worker_name)
     boards: dict[str, Board] = field(default_factory=dict)
     _nudges: dict[str, asyncio.Event] = field(default_factory=dict)
 
     async def run(self, job: Job) -> None:
-        """Work on a claimed job until it ends, is stopped or taken over; cancelled, it gives the job back."""
-        board = Board(progress_of(job).at(message="Starting"))
+        """Work on a claimed job until it ends, is stopped, paused or taken over; cancelled, it gives the job back."""
+        board = Board(progress_of(job).at(message="Starting", paced_at=datetime.now(UTC)))
+        board.set(chunks_before=board.now.chunks_embedded)
         if board.now.started_at is None or job.progress.get("started_at") is None:
             board.set(started_at=datetime.now(UTC))
         self.boards[job.id], self._nudges[job.id] = board, asyncio.Event()
@@ -92,16 +102,38 @@ class Worker:
         try:
             await self._to_its_end(run)
         except asyncio.CancelledError:
-            with contextlib.suppress(StoreError):
-                await asyncio.shield(jobs.release(self.database, job.id, self.name, progress=board.now.to_row()))
+            await asyncio.shield(self._give_back(run))
             raise
         except (Conflict, StoreError) as error:
-            # The job belongs to another worker, or the database stays away: its lease ends, another one goes on.
+            # It belongs to another worker, its embedding space was replaced, or the database stays away.
             _log.warning("job_left", job=job.id, reason=error.message)
+            await self._give_back(run)
         finally:
             self.boards.pop(job.id, None)
             self._nudges.pop(job.id, None)
             board.set()
+
+    async def help(self, job: Job) -> None:
+        """Share in a crawl that another worker leads, as long as there is something to share."""
+        run = self._prepared(job, Board(progress_of(job)))
+        work = asyncio.create_task(_guarded(run, help_crawl))
+        beat = asyncio.create_task(self._keep_helping(job.id))
+        try:
+            await asyncio.wait({work, beat}, return_when=asyncio.FIRST_COMPLETED)
+            _log.info("helped", job=job.id, pages=run.board.now.tally.pages_done)
+        finally:
+            await _cancelled(work)
+            await _cancelled(beat)
+            with contextlib.suppress(StoreError):
+                await asyncio.shield(job_sharing.leave(self.database, job.id, self.name))
+
+    async def _keep_helping(self, job_id: str) -> None:
+        while await job_sharing.keep_helping(self.database, job_id, self.name, lease_s=self.lease.lease_s):  # noqa: ASYNC110 - the store is asked again; nobody here could set an event
+            await asyncio.sleep(self.lease.heartbeat_s)
+
+    async def _give_back(self, run: Run) -> None:
+        with contextlib.suppress(StoreError):
+            await jobs.release(self.database, run.job.id, self.name, progress=run.board.now.to_row())
 
     def nudge(self, job_id: str) -> None:
         """Look at once whether somebody asked to stop."""
@@ -120,6 +152,7 @@ class Worker:
             policy=self.policy,
             limits=self.limits,
             board=board,
+            ways=self.ways,
         )
 
     async def _to_its_end(self, run: Run) -> None:
@@ -133,42 +166,65 @@ class Worker:
         if run.job.cancel_requested:
             await self._finish(run, "cancelled", None)
             return
+        await job_sharing.drop(run.database, run.job.id, self.name)
         state, failure = await self._worked(run)
-        await self._finish(run, state, failure)
+        if state == "paused":
+            run.board.note("Paused")
+            await jobs.paused(run.database, run.job.id, self.name, progress=run.board.now.to_row())
+        elif state == "postponed" and failure is not None:
+            await self._postpone(run, failure)
+        else:
+            await self._finish(run, state, failure)
 
-    async def _worked(self, run: Run) -> tuple[str, ArchonError | None]:
+    async def _postpone(self, run: Run, failure: ArchonError) -> None:
+        """The outage outlasts this worker's patience: the job waits in the queue."""
+        elapsed_s = run.board.now.elapsed_s
+        wait_s = min(max(self.limits.postpone_s, elapsed_s / 10), _POSTPONED_AT_MOST_S)
+        run.board.note(f"Waiting: {failure.message} It is tried again in {wait_s:.0f} seconds.")
+        await jobs.postpone(run.database, run.job.id, self.name, progress=run.board.now.to_row(), after_s=wait_s)
+
+    async def _worked(self, run: Run) -> tuple[Ended, ArchonError | None]:
         """How the work ended. Raises Conflict when the lease was lost."""
-        work = asyncio.create_task(_guarded(run))
+        work = asyncio.create_task(_guarded(run, _WORK[run.job.kind]))
         beat = asyncio.create_task(self._keep(run))
         try:
             await asyncio.wait({work, beat}, return_when=asyncio.FIRST_COMPLETED)
             if beat.done():
                 await _cancelled(work)
-                beat.result()
-                return "cancelled", None
+                return beat.result(), None
             return _ending(run, work.result())
         finally:
             await _cancelled(work)
             await _cancelled(beat)
 
-    async def _keep(self, run: Run) -> None:
-        """Heartbeats, until somebody asks to stop. Raises Conflict when the lease is lost."""
+    async def _keep(self, run: Run) -> Ended:
+        """Heartbeats, until somebody asks to stop or to pause. Raises Conflict when the lease is lost."""
         nudge = self._nudges[run.job.id]
         while True:
-            asked = await jobs.heartbeat(
+            wishes = await jobs.heartbeat(
                 run.database, run.job.id, self.name, lease_s=self.lease.lease_s, progress=run.board.now.to_row()
             )
-            if asked:
+            if wishes.stop:
                 run.board.set(status="stopping", message="Stopping")
-                return
+                return "cancelled"
+            if wishes.pause:
+                return "paused"
+            if wishes.helpers:
+                await self._count_all(run)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self.lease.heartbeat_s):
                     await nudge.wait()
             nudge.clear()
 
+    async def _count_all(self, run: Run) -> None:
+        """What others did for the job shows in its progress too."""
+        counts = await job_sharing.counts(run.database, run.job.id)
+        tally = tally_of_counts(counts, run.board.now.tally.failures)
+        found = sum(count.pages for count in counts)
+        run.board.set(tally=tally, total_pages=max(found, run.board.now.total_pages))
+
     async def _finish(self, run: Run, state: str, failure: ArchonError | None) -> None:
-        tally = tally_of(await jobs.frontier(run.database, run.job.id))
-        await sources.settle(run.database, run.source_id, better_title=run.board.now.title)
+        tally = await self._sum_up(run)
         messages = {"completed": "Done", "cancelled": "Stopped; what was stored stays"}
         message = failure.message if failure is not None else messages[state]
         run.board.note(message)
@@ -185,19 +241,28 @@ class Worker:
         )
         _log.info("job_ended", job=run.job.id, kind=run.job.kind, state=state, pages=tally.pages_stored)
 
+    async def _sum_up(self, run: Run) -> Tally:
+        tally = tally_of(await jobs.frontier(run.database, run.job.id))
+        if not run.source_id:
+            return replace(tally, chunks_stored=run.board.now.chunks_embedded - run.board.now.chunks_before)
+        await sources.settle(run.database, run.source_id, better_title=run.board.now.title)
+        if tally.chunks_stored >= _LARGE:
+            await spaces.analyze(run.database)
+        return tally
 
-async def _guarded(run: Run) -> ArchonError | None:
+
+async def _guarded(run: Run, work: Work) -> ArchonError | None:
     """The job edge: whatever goes wrong inside becomes the job's reason. Raises Conflict when the lease is lost."""
     try:
-        await _WORK[run.job.kind](run)
+        await work(run)
     except Conflict:
         raise
     except ArchonError as error:
         return error
     except BaseExceptionGroup as group:
         first = first_of(group)
-        if not isinstance(first, ArchonError):
-            raise
+        if isinstance(first, Conflict) or not isinstance(first, ArchonError):
+            raise first from group
         return first
     except Exception as error:  # noqa: BLE001 - the job edge: a fault of ours must end one job, not the worker
         _log.exception("job_crashed", job=run.job.id)
@@ -205,12 +270,20 @@ async def _guarded(run: Run) -> ArchonError | None:
     return None
 
 
-def _ending(run: Run, failure: ArchonError | None) -> tuple[str, ArchonError | None]:
+def _ending(run: Run, failure: ArchonError | None) -> tuple[Ended, ArchonError | None]:
     if failure is None:
         return "completed", None
-    if isinstance(failure, NotFound) and run.job.kind != "upload":
+    if isinstance(failure, NotFound) and run.job.kind not in ("upload", "reembed"):
         return "cancelled", failure
-    return "failed", failure
+    return ("postponed" if _outlasts(run, failure) else "failed"), failure
+
+
+def _outlasts(run: Run, failure: ArchonError) -> bool:
+    """Whether a job that has begun should wait for a server to come back."""
+    is_outage = failure.retryable and isinstance(failure, ProviderError | StoreUnavailable)
+    now = run.board.now
+    has_begun = run.is_resumed or now.tally.pages_stored > 0 or now.chunks_embedded > now.chunks_before
+    return is_outage and has_begun and now.elapsed_s < run.limits.outage_s
 
 
 async def _cancelled(task: asyncio.Task[object] | asyncio.Task[None]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 
 from src.errors import ArchonError, JsonValue
+from src.store.job_sharing import StateCount
 from src.store.jobs import FrontierRow, Job, JsonObject
 
 MAX_FAILURES = 200
@@ -71,7 +72,10 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class JobProgress:
-    """A job at one moment. `status` is one of Archon v1's words; `percent` never goes down; times are UTC."""
+    """A job at one moment. `status` is one of Archon v1's words, or `paused`; `percent` never goes down; times are UTC.
+
+    Its pace is that of the passages embedded since `paced_at`, when there were `chunks_before` already.
+    """
 
     job_id: str
     kind: str
@@ -89,9 +93,11 @@ class JobProgress:
     total_pages: int = 0
     chunks_total: int = 0
     chunks_embedded: int = 0
+    chunks_before: int = 0
     tally: Tally = field(default_factory=Tally)
     logs: tuple[str, ...] = ()
     detail: JsonObject | None = None
+    paced_at: datetime | None = None
     started_at: datetime | None = None
     updated_at: datetime | None = None
     finished_at: datetime | None = None
@@ -108,6 +114,14 @@ class JobProgress:
             return 0.0
         return max(((self.finished_at or self.updated_at or self.started_at) - self.started_at).total_seconds(), 0.0)
 
+    @property
+    def chunks_per_s(self) -> float:
+        """Passages embedded a second since a worker took the job up last."""
+        begun, now = self.paced_at or self.started_at, self.finished_at or self.updated_at
+        if begun is None or now is None or now <= begun:
+            return 0.0
+        return max(self.chunks_embedded - self.chunks_before, 0) / (now - begun).total_seconds()
+
     def at(self, **changes: object) -> JobProgress:
         """Itself a moment later, with a bar that never goes back."""
         later = replace(self, updated_at=datetime.now(UTC), **changes)  # type: ignore[arg-type]
@@ -117,6 +131,8 @@ class JobProgress:
         fixed = _BARS.get(self.status)
         if fixed is not None:
             return fixed
+        if self.kind == "reembed" and self.chunks_total:
+            return _WORK_BEGINS + (_WORK_ENDS - _WORK_BEGINS) * min(self.chunks_embedded / self.chunks_total, 1.0)
         if self.status in FINAL or not self.total_pages:
             return self.percent
         done = self.tally.pages_done / self.total_pages
@@ -150,7 +166,7 @@ class JobProgress:
         return body
 
     def to_operation(self) -> JsonObject:
-        """One entry of `GET /api/progress/`."""
+        """One entry of `GET /api/progress/`. `title`: the model, of a job that embeds all anew."""
         entry: JsonObject = {
             "operation_id": self.job_id,
             "operation_type": self.kind,
@@ -158,8 +174,9 @@ class JobProgress:
             "progress": int(self.percent),
             "message": self.message,
             "started_at": self.started_at.isoformat() if self.started_at else None,
-            "source_id": self.source_id,
+            "source_id": self.source_id or None,
             "url": self.url or None,
+            "title": self.title or None,
             "current_url": self.current_url or None,
             "crawl_type": self.crawl_type or None,
             "pages_crawled": self.tally.pages_done,
@@ -169,7 +186,7 @@ class JobProgress:
         return {name: value for name, value in entry.items() if value is not None}
 
     def _details(self) -> JsonObject:
-        pace = self.chunks_embedded / self.elapsed_s if self.elapsed_s > 0 else 0.0
+        pace = self.chunks_per_s
         left = max(self.chunks_total - self.chunks_embedded, 0)
         return {
             "currentChunk": self.tally.chunks_stored,
@@ -219,6 +236,7 @@ def progress_of(job: Job) -> JobProgress:
         detail=job.error,
         tally=_tally(stored.get("tally")),
         logs=_lines(stored.get("logs")),
+        paced_at=_moment(stored.get("paced_at")),
         started_at=_moment(stored.get("started_at")) or job.created_at,
         updated_at=_moment(stored.get("updated_at")) or job.updated_at,
         finished_at=job.finished_at,
@@ -227,6 +245,11 @@ def progress_of(job: Job) -> JobProgress:
     if job.state in FINAL:
         percent = 100.0 if job.state == "completed" else progress.percent
         return replace(progress, status=job.state, percent=percent)
+    if progress.is_final:
+        # It is tried once more.
+        progress = replace(progress, status="starting", percent=0.0, message="Waiting to start", detail=None)
+    if job.state == "paused":
+        return replace(progress, status="paused", message="Paused")
     return replace(progress, status="stopping", message="Stopping") if job.cancel_requested else progress
 
 
@@ -248,12 +271,23 @@ def tally_of(rows: Iterable[FrontierRow]) -> Tally:
         if row.state == "stored":
             tally = tally.stored(row.chunks, row.words)
         elif row.state == "failed":
-            failure = _failure({"url": row.address.url, **(row.error or {})})
+            failure = _failure({**(row.error or {}), "url": row.address.url})
             tally = replace(
                 tally, pages_failed=tally.pages_failed + 1, failures=(*tally.failures, failure)[:MAX_FAILURES]
             )
         elif row.state != "queued":
             tally = tally.counted(row.state)
+    return tally
+
+
+def tally_of_counts(counts: Iterable[StateCount], failures: tuple[Failure, ...]) -> Tally:
+    """What became of the pages of a job that several workers share; the reasons are those known here."""
+    tally = Tally(failures=failures)
+    for count in counts:
+        if count.state != "queued":
+            tally = replace(tally, **{f"pages_{count.state}": count.pages})  # type: ignore[arg-type]
+        if count.state == "stored":
+            tally = replace(tally, chunks_stored=count.chunks, word_count=count.words)
     return tally
 
 

@@ -13,7 +13,6 @@ from src.store import jobs
 from src.store.database import Database
 from src.store.jobs import Job
 from src.store.pages import WorkPlace
-from src.store.spaces import Space
 
 from .embedding import EmbedStage, Gauge, belongs_to_text
 from .fetch import FetchPolicy
@@ -21,7 +20,7 @@ from .intake import DEFAULT_MAX_TOKENS, Intake
 from .patience import Patience
 from .progress import Board
 from .reader import Readers
-from .space import open_space
+from .space import Entrance, Ways, space_to_write
 
 EmbedderFactory = Callable[[], Awaitable[Embedder]]
 
@@ -34,6 +33,9 @@ class Limits:
     writers: int = 48
     patience_s: float = 180.0
     backoff_s: float = 0.5
+    outage_s: float = 12 * 3600.0
+    postpone_s: float = 15.0
+    """An outage that outlasts `patience_s` puts a job that has begun back into the queue, for `postpone_s` at first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Run:
     policy: FetchPolicy
     limits: Limits
     board: Board
+    ways: Ways | None = None
 
     @property
     def is_resumed(self) -> bool:
@@ -74,8 +77,8 @@ async def open_intake(run: Run, metadata: dict[str, JsonValue]) -> AsyncIterator
         ProviderError, StoreError: they cannot be asked, or fail for good while the block runs.
     """
     patience = Patience(run.limits.patience_s, run.board.note, run.limits.backoff_s)
-    embedder = await run.embedder_factory()
-    space = await _space(run, embedder, patience)
+    entrance = await run_entrance(run, patience)
+    embedder, space = entrance.embedder, entrance.space
     max_tokens = await embedder.max_tokens()
     stage = EmbedStage(embedder, space.dimensions, patience, run.board.embedded)
     intake = Intake(
@@ -91,11 +94,11 @@ async def open_intake(run: Run, metadata: dict[str, JsonValue]) -> AsyncIterator
         yield intake
 
 
-async def _space(run: Run, embedder: Embedder, patience: Patience) -> Space:
-    """The embedding space. A job that goes on after a restart waits for a model server that restarts too."""
+async def run_entrance(run: Run, patience: Patience) -> Entrance:
+    """Embedder and space. A job that goes on after a restart waits for a model server that restarts too."""
     while True:
         try:
-            return await open_space(run.database, embedder)
+            return await space_to_write(run.database, await run.embedder_factory(), run.ways)
         except ProviderError as error:
             if not run.is_resumed:
                 raise

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import replace
 from pathlib import PurePosixPath
 
 import structlog
 
-from src.errors import DocumentTooLarge, ErrorContext, InvalidInput, StoreError
-from src.store import jobs, sources
+from src.errors import Conflict, DocumentTooLarge, ErrorContext, InvalidInput, StoreError
+from src.store import job_sharing, jobs, sources
 from src.store.database import Database
 from src.store.jobs import Job
 
 from .addresses import checked_url, source_id_of_file, source_id_of_url
+from .caretaker import Caretaker
 from .extract import kind_of
 from .fetch import FetchPolicy
 from .guard import Guard
@@ -24,10 +25,14 @@ from .progress import JobProgress, progress_of
 from .reader import Readers
 from .requests import CrawlRequest, UploadRequest, crawl_of_json, crawl_to_json
 from .run import EmbedderFactory, Limits
+from .space import Ways
 
 _log = structlog.get_logger("archon.ingest.service")
 _POLL_S = 5.0
 _WATCH_S = 0.25
+_HELP_FROM = 16
+"""Addresses that must wait in somebody else's crawl before a worker with nothing to do joins it."""
+MOST_RETRIES = 20
 
 
 class IngestService:
@@ -39,6 +44,8 @@ class IngestService:
         embedder_factory: EmbedderFactory,
         fetch_policy: FetchPolicy | None = None,
         *,
+        ways: Ways | None = None,
+        cares: bool = True,
         limits: Limits | None = None,
         lease: Lease | None = None,
         max_jobs: int = 3,
@@ -48,13 +55,15 @@ class IngestService:
         self._readers = Readers()
         self._policy = fetch_policy or FetchPolicy()
         self._worker = Worker(
-            database, embedder_factory, self._readers, self._policy, limits or Limits(), lease or Lease()
+            database, embedder_factory, self._readers, self._policy, limits or Limits(), lease or Lease(), ways
         )
+        self.caretaker = Caretaker(database, self._worker.name, embedder_factory, ways, self.refresh, self._wake_up)
+        self._cares = cares
         self._max_jobs = max_jobs
         self._max_upload_bytes = max_upload_bytes
         self._running: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
-        self._dispatcher: asyncio.Task[None] | None = None
+        self._loops: list[asyncio.Task[None]] = []
 
     async def start_crawl(self, request: CrawlRequest) -> str:
         """Queue a crawl; its job id comes back at once.
@@ -162,18 +171,51 @@ class IngestService:
                 return
             await self._change(job_id, now)
 
+    async def pause(self, job_id: str) -> JobProgress:
+        """Ask a job to pause; it keeps what it has. Raises NotFound, Conflict (it has ended), StoreError."""
+        job = await jobs.pause(self._database, job_id)
+        if job.finished_at is not None:
+            raise Conflict("The job has ended already.", next_step="Reload the list.")
+        self._worker.nudge(job_id)
+        return progress_of(job)
+
+    async def resume(self, job_id: str) -> JobProgress:
+        """Let a paused job go on. Raises NotFound, Conflict (it has ended), StoreError."""
+        job = await jobs.resume(self._database, job_id)
+        if job.finished_at is not None:
+            raise Conflict("The job has ended already.", next_step="Retry it.")
+        self._wake_up()
+        return progress_of(job)
+
+    async def retry(self, job_id: str) -> JobProgress:
+        """Queue an ended job again: of its pages only those that failed, or were never reached.
+
+        Raises:
+            NotFound: there is no such job.
+            Conflict: it has not ended, nothing of it failed, its source is worked on, or it was retried too often.
+            StoreError: the database cannot be asked.
+        """
+        job = await jobs.retry(self._database, job_id, most=MOST_RETRIES)
+        self._wake_up()
+        return progress_of(job)
+
     async def resume_interrupted(self) -> None:
         """Begin to work on what is queued, here or by a process that is gone. Call once, at the start."""
-        if self._dispatcher is None:
-            self._dispatcher = asyncio.create_task(self._dispatch())
+        if not self._loops:
+            self._loops = [asyncio.create_task(self._dispatch())]
+            if self._cares:
+                self._loops.append(asyncio.create_task(self.caretaker.run()))
 
     async def close(self) -> None:
         """Stop working; unfinished jobs are given back and go on with the next start."""
-        tasks = [*self._running, *([self._dispatcher] if self._dispatcher else [])]
+        tasks = [*self._loops, *self._running]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._dispatcher = None
+        if self._loops:
+            with contextlib.suppress(StoreError):
+                await jobs.leave_duties(self._database, self._worker.name)
+        self._loops = []
         await self._readers.close()
 
     async def _queue_crawl(self, kind: str, source_id: str, request: CrawlRequest) -> str:
@@ -191,6 +233,9 @@ class IngestService:
         self._wake.set()
         return job.id
 
+    def _wake_up(self) -> None:
+        self._wake.set()
+
     async def _dispatch(self) -> None:
         """Claim jobs while there is room, for ever."""
         while True:
@@ -206,14 +251,24 @@ class IngestService:
                     await self._wake.wait()
 
     async def _claim_all(self) -> None:
-        gone = gone_workers(await jobs.unfinished(self._database), self._worker.name)
+        """Lead what nobody works on; with room left, help others."""
+        worker, lease_s = self._worker, self._worker.lease.lease_s
+        gone = gone_workers(await jobs.unfinished(self._database), worker.name)
         while len(self._running) < self._max_jobs:
-            job = await jobs.claim(self._database, self._worker.name, lease_s=self._worker.lease.lease_s, gone=gone)
+            job = await jobs.claim(self._database, worker.name, lease_s=lease_s, gone=gone)
+            if job is None:
+                break
+            self._begin(worker.run(job))
+        while len(self._running) < self._max_jobs:
+            job = await job_sharing.join(self._database, worker.name, lease_s=lease_s, fewest=_HELP_FROM)
             if job is None:
                 return
-            task = asyncio.create_task(self._worker.run(job))
-            self._running.add(task)
-            task.add_done_callback(self._ended)
+            self._begin(worker.help(job))
+
+    def _begin(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)

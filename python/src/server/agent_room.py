@@ -6,9 +6,8 @@ from src.agents.knowledge.agent import KnowledgeAgent
 from src.agents.knowledge.asked import AgentModel
 from src.agents.knowledge.sessions import AgentChat
 from src.inference.chat import build_chat_model
-from src.inference.models import Embedder
 from src.inference.provider import ActiveProvider
-from src.search.query import SearchService
+from src.search.query import EmbedderFactory, SearchService
 from src.settings import SettingsService
 from src.store.database import Database
 
@@ -21,7 +20,7 @@ def agent_model(active: ActiveProvider) -> AgentModel:
 
 
 def agent_chat(
-    database: Database, search: SearchService, settings: SettingsService, embedder: ModelInUse[Embedder]
+    database: Database, search: SearchService, settings: SettingsService, embedder: EmbedderFactory
 ) -> AgentChat:
     """Sessions with the knowledge agent; it works with the chat model that the settings in force name."""
     model: ModelInUse[AgentModel] = ModelInUse(settings, "llm", agent_model)

@@ -25,6 +25,7 @@ from src.ingest.summaries import Summaries
 from src.search.query import SearchService
 from src.settings import ModelDiscovery, SecretBox, SettingsService
 from src.settings.connections import ConnectionService
+from src.settings.embedding_ways import AnsweringEmbedder, EmbeddingWays
 from src.store.database import Database
 from src.store.place import open_store
 
@@ -96,7 +97,17 @@ def _rooms(environment: Environment, database: Database) -> Rooms:
     connections = ConnectionService(settings)
     chosen_chat = ChosenChat(chat_model, connections)
     reranker = ChosenReranker(settings)
-    search = SearchService(database, embedder, reranker)
+    ways = EmbeddingWays(settings, embedder)
+    answering = AnsweringEmbedder(database, embedder, ways)
+    search = SearchService(database, answering, reranker)
+    ingest = IngestService(
+        database,
+        embedder,
+        FetchPolicy(allow_private=environment.allow_private_addresses),
+        ways=ways,
+        max_upload_bytes=MAX_FILE_BYTES,
+    )
+    settings.on_saved(ingest.caretaker.nudge)
     credential_service.on_change(embedder.forget)
     credential_service.on_change(chat_model.forget)
     credential_service.on_change(reranker.forget)
@@ -111,15 +122,10 @@ def _rooms(environment: Environment, database: Database) -> Rooms:
         embedder=embedder,
         chat_model=chat_model,
         discover=resolve_model,
-        ingest=IngestService(
-            database,
-            embedder,
-            FetchPolicy(allow_private=environment.allow_private_addresses),
-            max_upload_bytes=MAX_FILE_BYTES,
-        ),
+        ingest=ingest,
         search=search,
-        agents=agent_chat(database, search, settings, embedder),
-        chat=RunningAnswers(AnswerService(database, search, chat_model, embedder, chosen_chat).ask),
+        agents=agent_chat(database, search, settings, answering),
+        chat=RunningAnswers(AnswerService(database, search, chat_model, answering, chosen_chat).ask),
         chosen_chat=chosen_chat,
         conversations=ConversationService(database),
     )

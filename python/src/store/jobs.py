@@ -33,6 +33,17 @@ class Job:
     created_at: datetime
     updated_at: datetime
     finished_at: datetime | None
+    pause_requested: bool = False
+    retries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What people want of a running job, and how many other workers help with it."""
+
+    stop: bool
+    pause: bool
+    helpers: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +65,20 @@ class FrontierRow:
     chunks: int
     words: int
     error: JsonObject | None
+    ordinal: int = 0
 
 
-async def create(database: Database, *, kind: str, source_id: str, request: JsonObject, progress: JsonObject) -> Job:
+@dataclass(frozen=True, slots=True)
+class JobList:
+    """A slice of the jobs, newest first; `total` counts all that match."""
+
+    items: tuple[Job, ...]
+    total: int
+
+
+async def create(
+    database: Database, *, kind: str, source_id: str | None, request: JsonObject, progress: JsonObject
+) -> Job:
     """A queued job. Raises Conflict when the source is being worked on already, StoreError."""
     rows = await database.call(
         "archon_job_create", kind=kind, source=source_id, request=Json(request), progress=Json(progress)
@@ -92,19 +114,19 @@ async def claim(database: Database, worker: str, *, lease_s: float, gone: Sequen
     return _job(rows[0]) if rows else None
 
 
-async def heartbeat(database: Database, job_id: str, worker: str, *, lease_s: float, progress: JsonObject) -> bool:
-    """Keep the lease and store the progress; True when somebody asked to stop.
+async def heartbeat(database: Database, job_id: str, worker: str, *, lease_s: float, progress: JsonObject) -> Wishes:
+    """Keep the lease and store the progress; what people want of the job comes back.
 
     Raises:
         Conflict: the lease is lost; this worker must stop.
         StoreError: the database did not answer.
     """
-    rows = await database.call(
-        "archon_job_heartbeat", job=job_id, worker=worker, lease_s=lease_s, progress=Json(progress)
-    )
+    rows = await database.call("archon_job_beat", job=job_id, worker=worker, lease_s=lease_s, progress=Json(progress))
     if not rows:
         raise Conflict("The job is no longer this worker's.")
-    return bool(rows[0]["cancel_requested"])
+    return Wishes(
+        bool(rows[0]["cancel_requested"]), bool(rows[0]["pause_requested"]), columns.number(rows[0], "helpers")
+    )
 
 
 async def finish(
@@ -135,6 +157,37 @@ async def release(database: Database, job_id: str, worker: str, *, progress: Jso
     await database.call("archon_job_release", job=job_id, worker=worker, progress=Json(progress))
 
 
+async def postpone(database: Database, job_id: str, worker: str, *, progress: JsonObject, after_s: float) -> None:
+    """Give the job back unfinished, to be taken up again after so many seconds. Raises StoreError."""
+    await database.call("archon_job_postpone", job=job_id, worker=worker, progress=Json(progress), after_s=after_s)
+
+
+async def paused(database: Database, job_id: str, worker: str, *, progress: JsonObject) -> None:
+    """Give the job back because somebody paused it. Raises StoreError."""
+    await database.call("archon_job_paused", job=job_id, worker=worker, progress=Json(progress))
+
+
+async def pause(database: Database, job_id: str) -> Job:
+    """Ask the job to pause; one that nobody works on is paused at once. Raises NotFound, StoreError."""
+    return _one(await database.call("archon_job_pause", job=job_id), job_id)
+
+
+async def resume(database: Database, job_id: str) -> Job:
+    """Let a paused job go on. Raises NotFound, StoreError."""
+    return _one(await database.call("archon_job_resume", job=job_id), job_id)
+
+
+async def retry(database: Database, job_id: str, *, most: int) -> Job:
+    """Queue an ended job again, of its pages only those that failed or were never reached.
+
+    Raises:
+        NotFound: there is no such job.
+        Conflict: it has not ended, nothing of it failed, its source is worked on, or it was retried `most` times.
+        StoreError: the database refused.
+    """
+    return _one(await database.call("archon_job_retry", job=job_id, most=most), job_id)
+
+
 async def stop(database: Database, job_id: str) -> Job:
     """Ask the job to stop; one that nobody works on ends at once. Raises NotFound, StoreError."""
     return _one(await database.call("archon_job_stop", job=job_id), job_id)
@@ -155,6 +208,35 @@ async def of_source(database: Database, source_id: str, *, limit: int = 20) -> l
     return [_job(row) for row in await database.call("archon_jobs_of", source=source_id, row_limit=limit)]
 
 
+async def listed(
+    database: Database,
+    *,
+    states: Sequence[str] | None = None,
+    source_id: str | None = None,
+    limit: int = 20,
+    offset: int = 0,
+) -> JobList:
+    """Jobs of the given states and source, newest first. Raises StoreError."""
+    rows = await database.call("archon_jobs_list", states=states, source=source_id, row_limit=limit, row_offset=offset)
+    return JobList(tuple(_job(row) for row in rows), columns.number(rows[0], "total") if rows else 0)
+
+
+async def tidy(database: Database) -> None:
+    """Forget what is kept of jobs that ended long ago. Raises StoreError."""
+    await database.call("archon_jobs_tidy")
+
+
+async def take_duty(database: Database, duty: str, worker: str, *, lease_s: float) -> bool:
+    """Whether this worker does a duty for all, for `lease_s` seconds. Raises StoreError."""
+    rows = await database.call("archon_duty_take", duty=duty, worker=worker, lease_s=lease_s)
+    return bool(rows[0]["taken"])
+
+
+async def leave_duties(database: Database, worker: str) -> None:
+    """Leave all duties to others. Raises StoreError."""
+    await database.call("archon_duty_leave", worker=worker)
+
+
 async def add_addresses(
     database: Database, job_id: str, addresses: Sequence[Address], *, depth: int, page_limit: int
 ) -> list[Address]:
@@ -173,17 +255,20 @@ async def add_addresses(
 
 async def frontier(database: Database, job_id: str) -> list[FrontierRow]:
     """Everything the job knows, in the order it was found. Raises StoreError."""
-    return [
-        FrontierRow(
-            address=Address(columns.text(row, "url_key"), columns.text(row, "url"), columns.text(row, "label")),
-            depth=columns.number(row, "depth"),
-            state=columns.text(row, "state"),
-            chunks=columns.number(row, "chunks"),
-            words=columns.number(row, "words"),
-            error=columns.json_object(row, "error") or None,
-        )
-        for row in await database.call("archon_frontier", job=job_id)
-    ]
+    return [frontier_row(row) for row in await database.call("archon_frontier", job=job_id)]
+
+
+def frontier_row(row: Row) -> FrontierRow:
+    """An address of a job."""
+    return FrontierRow(
+        address=Address(columns.text(row, "url_key"), columns.text(row, "url"), columns.text(row, "label")),
+        depth=columns.number(row, "depth"),
+        state=columns.text(row, "state"),
+        chunks=columns.number(row, "chunks"),
+        words=columns.number(row, "words"),
+        error=columns.json_object(row, "error") or None,
+        ordinal=columns.number(row, "ordinal"),
+    )
 
 
 async def settle_address(
@@ -206,6 +291,11 @@ def _one(rows: Sequence[Row], job_id: str) -> Job:
     return _job(rows[0])
 
 
+def job_of(row: Row) -> Job:
+    """A job's row."""
+    return _job(row)
+
+
 def _job(row: Row) -> Job:
     return Job(
         id=columns.text(row, "id"),
@@ -222,4 +312,6 @@ def _job(row: Row) -> Job:
         created_at=columns.moment(row, "created_at"),
         updated_at=columns.moment(row, "updated_at"),
         finished_at=columns.optional_moment(row, "finished_at"),
+        pause_requested=bool(row["pause_requested"]),
+        retries=columns.number(row, "retries"),
     )

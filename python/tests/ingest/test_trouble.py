@@ -7,7 +7,7 @@ import asyncio
 from src.ingest.requests import CrawlRequest, UploadRequest
 from src.ingest.run import Limits
 from src.ingest.service import IngestService
-from src.store import jobs, pages, sources, spaces
+from src.store import jobs, pages, sources
 from src.store.database import Database
 from tests.fakes.model_server import ModelServer, Reply, Request, Silence
 
@@ -77,21 +77,6 @@ async def test_other_weights_under_the_same_name_are_refused_before_the_first_wr
     end = await ended(service, await service.refresh(first.source_id))
     assert (end.status, end.detail and end.detail["code"], site.hits) == ("failed", "configuration", [])
     assert (await sources.get(database, first.source_id)).chunk_count == first.tally.chunks_stored
-
-
-async def test_another_model_gets_a_space_of_its_own(
-    site: Site, service: IngestService, models: ModelServer, database: Database
-) -> None:
-    first = await ended(service, await service.start_crawl(CrawlRequest(small_site(site))))
-    before = await spaces.active(database)
-    models.on("/v1/embeddings", embed_reply(size=6))
-    async with open_service(database, models.url) as newer:
-        again = await ended(newer, await newer.refresh(first.source_id))
-    after = await spaces.active(database)
-    assert (again.tally.pages_stored, again.tally.pages_unchanged) == (3, 0)
-    assert before is not None
-    assert after is not None
-    assert (before.dimensions, after.dimensions) == (8, 6)
 
 
 async def test_a_passage_that_is_too_long_is_cut_anew(

@@ -60,7 +60,7 @@ async def test_a_job_of_a_worker_known_to_be_gone_is_taken_at_once(database: Dat
 async def test_a_heartbeat_without_the_lease_is_refused(database: Database) -> None:
     job = await _job(database)
     await jobs.claim(database, "me", lease_s=60)
-    assert await jobs.heartbeat(database, job.id, "me", lease_s=60, progress={"a": 2}) is False
+    assert await jobs.heartbeat(database, job.id, "me", lease_s=60, progress={"a": 2}) == jobs.Wishes(False, False, 0)
     with pytest.raises(Conflict):
         await jobs.heartbeat(database, job.id, "stranger", lease_s=60, progress={})
     assert (await jobs.get(database, job.id)).progress == {"a": 2}
@@ -70,7 +70,7 @@ async def test_a_stop_reaches_the_worker_with_its_next_heartbeat(database: Datab
     job = await _job(database)
     await jobs.claim(database, "me", lease_s=60)
     assert (await jobs.stop(database, job.id)).state == "running"
-    assert await jobs.heartbeat(database, job.id, "me", lease_s=60, progress={}) is True
+    assert (await jobs.heartbeat(database, job.id, "me", lease_s=60, progress={})).stop
 
 
 async def test_a_job_that_nobody_works_on_is_cancelled_at_once(database: Database) -> None:

@@ -1,0 +1,187 @@
+"""What has to be done now and then for the whole store, by one process of all: the one that holds the duty.
+
+It notices that another embedding model was chosen, refreshes sources whose time has come, gives fresh vectors their
+index, and forgets what is old.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from src.errors import ConfigurationError, Conflict, InvalidInput, NotFound, ProviderError, StoreError
+from src.inference.models import Embedder
+from src.store import jobs, schedules, spaces
+from src.store.database import Database
+
+from .progress import JobProgress
+from .space import Ways
+
+_log = structlog.get_logger("archon.ingest.caretaker")
+
+_DUTY = "caretaker"
+_LEASE_S = 30.0
+_EVERY_S = 5.0
+_LOOK_EVERY_S = 60.0
+_TIDY_EVERY_S = 3600.0
+
+FEW_FRESH = 2_000
+"""Fresh vectors that are not worth an index: reading them all takes about a millisecond."""
+MANY_FRESH = 10_000
+_MOVE = 250
+"""Vectors put into an index at once: a fraction of a second, so that searches beside it hardly wait."""
+
+
+def index_plan(fresh: int, total: int, *, grew: bool) -> str:
+    """What to do with the fresh vectors of a space: `close` (index them all at once), `move` some, or `wait`.
+
+    A closed part is searched beside the others, so there must not be many: it has to be a quarter of all.
+    """
+    if fresh >= max(MANY_FRESH, total // 4):
+        return "close"
+    return "move" if fresh > FEW_FRESH and not grew else "wait"
+
+
+@dataclass(slots=True)
+class Caretaker:
+    """Does the duty while it runs. `refresh` queues a new visit of a source; `queued` hears of new jobs."""
+
+    database: Database
+    worker: str
+    embedder_factory: Callable[[], Awaitable[Embedder]]
+    ways: Ways | None
+    refresh: Callable[[str], Awaitable[str]]
+    queued: Callable[[], None]
+    every_s: float = _EVERY_S
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _fresh_before: int = 0
+    _looked_at: float = float("-inf")
+    _tidied_at: float = float("-inf")
+
+    def nudge(self) -> None:
+        """The settings may name another embedding model now."""
+        self._looked_at = float("-inf")
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Look after the store until cancelled."""
+        while True:
+            self._wake.clear()
+            try:
+                if await jobs.take_duty(self.database, _DUTY, self.worker, lease_s=_LEASE_S):
+                    await self._round()
+            except StoreError as error:
+                _log.warning("caretaker_waits", reason=error.message)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.every_s):
+                    await self._wake.wait()
+
+    async def _round(self) -> None:
+        now = time.monotonic()
+        if now - self._looked_at >= _LOOK_EVERY_S:
+            self._looked_at = now
+            await self._look_quietly()
+        await self.refresh_due()
+        await self.index_some()
+        if now - self._tidied_at >= _TIDY_EVERY_S:
+            self._tidied_at = now
+            await jobs.tidy(self.database)
+
+    async def _look_quietly(self) -> None:
+        try:
+            await self.look_at_model()
+        except (ConfigurationError, ProviderError) as error:
+            _log.info("embedding_model_cannot_be_asked", reason=error.message)
+
+    async def look_at_model(self, *, anew: bool = False) -> str | None:
+        """Begin to re-embed where the settings name another model than the one that answers; the job's id.
+
+        `anew`: also where a change to this model was stopped before.
+
+        Raises:
+            ConfigurationError, ProviderError: the chosen model cannot be asked.
+            StoreError: the database cannot be asked.
+        """
+        if not anew and await spaces.answering(self.database) is None:
+            return None
+        identity = await (await self.embedder_factory()).identity()
+        space = await spaces.open_space(
+            self.database,
+            model=identity.model,
+            dimensions=identity.dimensions,
+            normalised=identity.normalised,
+            query_prefix=identity.query_prefix,
+            passage_prefix=identity.passage_prefix,
+            anew=anew,
+        )
+        await self._stop_changes_to_others(space.id)
+        if space.state == "active":
+            return await self._at_home(space)
+        return await self._begin(space) if space.state == "building" else None
+
+    async def _at_home(self, space: spaces.Space) -> str | None:
+        """The settings name the space that answers; one that an older version left half filled is filled."""
+        await spaces.forgive(self.database, but=space.id)
+        if self.ways is not None:
+            await spaces.set_way(self.database, space.id, await self.ways.chosen())
+        others = [one for one in await spaces.every(self.database) if one.space.id != space.id and one.vectors]
+        return await self._begin(space) if others else None
+
+    async def _stop_changes_to_others(self, space_id: int) -> None:
+        for job in await jobs.unfinished(self.database):
+            if job.kind == "reembed" and job.request.get("space_id") != space_id:
+                await jobs.stop(self.database, job.id)
+
+    async def _begin(self, space: spaces.Space) -> str | None:
+        progress = JobProgress("", "reembed", message="Waiting to start", title=space.model)
+        try:
+            job = await jobs.create(
+                self.database,
+                kind="reembed",
+                source_id=None,
+                request={"space_id": space.id, "model": space.model, "dimensions": space.dimensions},
+                progress=progress.to_row(),
+            )
+        except Conflict:
+            return None  # it is under way, or the one to another model ends first
+        _log.info("reembedding_begins", model=space.model, job=job.id)
+        self.queued()
+        return job.id
+
+    async def refresh_due(self) -> None:
+        """Queue a new visit of every source whose time has come. Raises StoreError."""
+        for source_id in await schedules.take_due(self.database, most=20):
+            try:
+                job = await self.refresh(source_id)
+                _log.info("refresh_by_schedule", source=source_id, job=job)
+            except (Conflict, NotFound, InvalidInput) as error:
+                _log.info("refresh_left_out", source=source_id, reason=error.message)
+
+    async def index_some(self) -> None:
+        """Give fresh vectors of the space that answers their index, a part of them at a time. Raises StoreError."""
+        answering = await spaces.answering(self.database)
+        if answering is None:
+            return
+        await spaces.index_closed_parts(self.database, answering.id)
+        part = await spaces.fresh_part(self.database, answering.id, most=1_000_000)
+        plan = index_plan(part.fresh, part.total, grew=part.fresh > self._fresh_before)
+        self._fresh_before = part.fresh
+        if plan == "close":
+            await spaces.close_fresh_part(self.database, answering.id)
+            await spaces.index_closed_parts(self.database, answering.id)
+            await spaces.analyze(self.database)
+        elif plan == "move":
+            await self._move(answering.id, part.fresh - FEW_FRESH)
+
+    async def _move(self, space_id: int, count: int) -> None:
+        begun = time.monotonic()
+        while count > 0 and time.monotonic() - begun < self.every_s and not self._wake.is_set():
+            moved = await spaces.move_fresh(self.database, space_id, most=_MOVE)
+            if not moved:
+                return
+            count -= moved

@@ -1,0 +1,235 @@
+"""Another embedding model: all is embedded anew in the background, and the former model answers until the switch."""
+
+from __future__ import annotations
+
+import asyncio
+from array import array
+from collections.abc import AsyncIterator
+
+import pytest
+
+from src.errors import FormerModelAway
+from src.ingest.caretaker import index_plan
+from src.ingest.reembed import mean
+from src.ingest.requests import CrawlRequest
+from src.ingest.service import IngestService
+from src.store import spaces
+from src.store.postgres import PostgresDatabase
+from tests.fakes.model_server import ModelServer, Reply, Request, Silence, running
+
+from .embedding_change import Chosen, change, changed, open_changing, reembedding, search_with
+from .parts import embed_reply, embedded_texts, ended, until
+from .site import Site
+from .test_crawl import small_site
+
+
+@pytest.fixture
+async def other() -> AsyncIterator[ModelServer]:
+    """Another embedding model."""
+    async with running() as server:
+        server.on("/v1/embeddings", embed_reply(seed="other", size=6))
+        yield server
+
+
+@pytest.fixture
+def now(models: ModelServer) -> Chosen:
+    return Chosen(models.url)
+
+
+@pytest.fixture
+async def filled(database: PostgresDatabase, now: Chosen, site: Site) -> AsyncIterator[IngestService]:
+    """A service at work whose store has a small site."""
+    async with open_changing(database, now) as service:
+        await ended(service, await service.start_crawl(CrawlRequest(small_site(site), max_depth=3)))
+        yield service
+
+
+def _held(gate: asyncio.Event, model: ModelServer) -> None:
+    """Passages of pages are not answered until the gate is opened."""
+
+    def answer(request: Request) -> Reply | Silence:
+        stored = any("Words of" in text for text in request.json()["input"])
+        return Silence() if stored and not gate.is_set() else embed_reply(seed="other", size=6)(request)
+
+    model.on("/v1/embeddings", answer)
+
+
+async def test_the_new_space_answers_once_everything_is_in_it(
+    filled: IngestService, database: PostgresDatabase, now: Chosen, other: ModelServer
+) -> None:
+    before = await spaces.active(database)
+    end = await changed(filled, now, other.url)
+    after = await spaces.active(database)
+    assert before is not None
+    assert after is not None
+    assert (end.status, after.dimensions, await spaces.gap(database, after.id)) == ("completed", 6, spaces.Gap(0, 4))
+    assert [one.space.id for one in await spaces.every(database)] == [after.id]
+
+
+async def test_the_former_space_answers_until_the_switch(
+    filled: IngestService, database: PostgresDatabase, now: Chosen, models: ModelServer, other: ModelServer
+) -> None:
+    gate = asyncio.Event()
+    _held(gate, other)
+    job = await change(filled, now, other.url)
+    await other.busy.wait()
+    models.requests.clear()
+    found = await search_with(database, now).search("Words of page a")
+    assert (found.search_mode, bool(found.hits), embedded_texts(models)[-1]) == ("hybrid", True, "Words of page a")
+    await filled.stop(job)
+
+
+async def test_a_former_model_that_is_away_is_said_and_not_hidden(
+    filled: IngestService, database: PostgresDatabase, now: Chosen, models: ModelServer, other: ModelServer
+) -> None:
+    gate = asyncio.Event()
+    _held(gate, other)
+    job = await change(filled, now, other.url)
+    await other.busy.wait()
+    models.on("/v1/embeddings", Reply(404, {"error": {"message": "gone"}}))
+    with pytest.raises(FormerModelAway):
+        await search_with(database, now).search("Words of page a")
+    await filled.stop(job)
+
+
+async def test_pages_that_are_stored_meanwhile_are_there_after_the_switch(
+    filled: IngestService, database: PostgresDatabase, now: Chosen, other: ModelServer, site: Site
+) -> None:
+    gate = asyncio.Event()
+    _held(gate, other)
+    job = await change(filled, now, other.url)
+    await other.busy.wait()
+    site.article("/new", "New", "Quite new words.")
+    crawled = await ended(filled, await filled.start_crawl(CrawlRequest(site.url("/new"), max_depth=1)))
+    found = await search_with(database, now).search("Quite new words")
+    assert (crawled.tally.pages_stored, found.search_mode) == (1, "hybrid")
+    gate.set()
+    await other.close()
+    end = await ended(filled, job)
+    answering = await spaces.active(database)
+    assert answering is not None
+    assert (end.status, answering.dimensions, (await spaces.gap(database, answering.id)).missing) == ("completed", 6, 0)
+
+
+async def test_a_stopped_change_leaves_the_former_space_and_is_not_begun_again(
+    filled: IngestService, database: PostgresDatabase, now: Chosen, other: ModelServer
+) -> None:
+    _held(asyncio.Event(), other)
+    before = await spaces.active(database)
+    job = await change(filled, now, other.url)
+    await other.busy.wait()
+    await filled.stop(job)
+    assert (await ended(filled, job)).status == "cancelled"
+    assert await filled.caretaker.look_at_model() is None
+    assert before is not None
+    assert (await spaces.active(database)) == before
+    assert [(one.space.declined, one.vectors) for one in await spaces.every(database)] == [(False, 4), (True, 0)]
+
+
+async def test_a_stopped_change_is_begun_anew_when_asked_for(
+    filled: IngestService, database: PostgresDatabase, now: Chosen, other: ModelServer
+) -> None:
+    _held(asyncio.Event(), other)
+    job = await change(filled, now, other.url)
+    await filled.stop(job)
+    await ended(filled, job)
+    other.on("/v1/embeddings", embed_reply(seed="other", size=6))
+    again = await filled.caretaker.look_at_model(anew=True)
+    assert again is not None
+    assert (await ended(filled, again)).status == "completed"
+
+
+async def test_choosing_the_former_model_again_stops_the_change(
+    filled: IngestService, database: PostgresDatabase, now: Chosen, models: ModelServer, other: ModelServer
+) -> None:
+    _held(asyncio.Event(), other)
+    job = await change(filled, now, other.url)
+    await other.busy.wait()
+    now.url = models.url
+    assert await filled.caretaker.look_at_model() is None
+    assert (await ended(filled, job)).status == "cancelled"
+
+
+async def test_a_change_goes_on_in_the_next_process_without_embedding_twice(
+    database: PostgresDatabase, now: Chosen, other: ModelServer, site: Site
+) -> None:
+    async with open_changing(database, now) as service:
+        await ended(service, await service.start_crawl(CrawlRequest(small_site(site), max_depth=3)))
+        other.on("/v1/embeddings", lambda r: Silence() if "page b" in str(r.json()) else embed_reply("other", 6)(r))
+        job = await change(service, now, other.url)
+        await other.busy.wait()
+    other.on("/v1/embeddings", embed_reply(seed="other", size=6))
+    async with open_changing(database, now) as service:
+        end = await ended(service, job)
+    assert (end.status, len(await reembedding(database))) == ("completed", 1)
+
+
+async def test_a_text_that_is_too_long_for_the_new_model_gets_the_mean_of_its_parts(
+    filled: IngestService, database: PostgresDatabase, now: Chosen, other: ModelServer
+) -> None:
+    message = "This model's maximum context length is 128 tokens. However, your prompt contains at least 129."
+    too_long = Reply(400, {"error": {"message": message, "type": "BadRequestError", "param": "input_tokens"}})
+    other.on(
+        "/v1/embeddings",
+        lambda r: too_long if any(len(t) > 100 for t in r.json()["input"]) else embed_reply("other", 6)(r),
+    )
+    end = await changed(filled, now, other.url)
+    assert (end.status, end.tally.pages_failed) == ("completed", 0)
+
+
+async def test_a_text_that_cannot_be_embedded_is_named_and_does_not_hold_up_the_switch(
+    filled: IngestService, now: Chosen, other: ModelServer, site: Site
+) -> None:
+    refused = Reply(400, {"error": {"message": "no such words", "type": "BadRequestError"}})
+    other.on("/v1/embeddings", lambda r: refused if "page b" in str(r.json()["input"]) else embed_reply("other", 6)(r))
+    end = await changed(filled, now, other.url)
+    assert (end.status, [failure.url for failure in end.tally.failures]) == ("completed", [site.url("/docs/b.html")])
+
+
+async def test_a_crawl_whose_space_is_replaced_goes_on_in_the_new_one(
+    filled: IngestService, database: PostgresDatabase, now: Chosen, other: ModelServer, site: Site
+) -> None:
+    held = asyncio.Event()
+    site.article("/more/", "More", "Words of more.", ("x.html",))
+    site.article("/more/x.html", "X", "Words of x.")
+    site.answers["/more/x.html"][0].hold = held
+    crawl = await filled.start_crawl(CrawlRequest(site.url("/more/"), max_depth=2))
+    await until(filled, crawl, lambda progress: progress.tally.pages_stored == 1)
+    await changed(filled, now, other.url)
+    held.set()
+    end = await ended(filled, crawl)
+    answering = await spaces.active(database)
+    assert answering is not None
+    assert (end.tally.pages_stored, (await spaces.gap(database, answering.id)).missing) == (2, 0)
+
+
+async def test_a_job_of_a_change_has_progress_and_an_estimate(
+    filled: IngestService, now: Chosen, other: ModelServer
+) -> None:
+    other.on("/v1/embeddings", lambda r: Silence() if "page b" in str(r.json()) else embed_reply("other", 6)(r))
+    job = await change(filled, now, other.url)
+    seen = await until(filled, job, lambda progress: progress.chunks_total == 4)
+    assert (seen.kind, seen.status, seen.to_dict()["details"]["totalChunks"]) == ("reembed", "storing", 4)  # type: ignore[index, call-overload]
+    await filled.stop(job)
+
+
+def test_the_mean_of_vectors_is_as_long_as_they_are() -> None:
+    found = mean([array("f", [3, 4]), array("f", [-4, 3])])
+    assert [round(value, 4) for value in found] == [-0.7071, 4.9497]
+
+
+@pytest.mark.parametrize(
+    ("fresh", "total", "grew", "plan"),
+    [
+        (100, 100, False, "wait"),
+        (3_000, 50_000, True, "wait"),
+        (3_000, 50_000, False, "move"),
+        (10_000, 20_000, True, "close"),
+        (12_000, 100_000, True, "wait"),
+        (30_000, 100_000, True, "close"),
+    ],
+)
+def test_fresh_vectors_are_indexed_when_they_are_many_or_nothing_comes(
+    fresh: int, total: int, grew: bool, plan: str
+) -> None:
+    assert index_plan(fresh, total, grew=grew) == plan
