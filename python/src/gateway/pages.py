@@ -119,7 +119,7 @@ class Pages:
                 {
                     "version": own_version(),
                     "started": self._started,
-                    "totals": totals(self._metrics, self._running()),
+                    "totals": totals(self._metrics, self._running() - 1),
                     "first_token": first_tokens(self._metrics),
                     "draining": [self._leaving(server) for server in self._fleet.draining],
                     "fallback": {

@@ -29,7 +29,16 @@ from .address import Address, parse_address
 from .check_report import CheckReport, Finding, Fix, Step
 from .check_use import Used, use_chat, use_embedding, use_rerank
 from .connect import reach
-from .discovery import ServedModel, ServerClient, capabilities_of, list_models, only_one, server_version, wrong_kind
+from .discovery import (
+    ServedModel,
+    ServerClient,
+    capabilities_of,
+    capabilities_told,
+    list_models,
+    only_one,
+    server_version,
+    wrong_kind,
+)
 from .fixes import Fixer
 from .provider import ActiveProvider, Endpoint, Provider, Service, Values, secret_field, url_field
 
@@ -194,7 +203,9 @@ async def _own_models(walk: Walk) -> None:
 
 async def _kind(walk: Walk) -> None:
     client = ServerClient(walk.provider, walk.endpoint)
-    present = await capabilities_of(walk.provider, walk.endpoint, client)
+    present = capabilities_told(walk.models)
+    if present is None:
+        present = await capabilities_of(walk.provider, walk.endpoint, client)
     context = ErrorContext(provider=walk.provider.id, operation="check", url=walk.endpoint.base_url)
     error = wrong_kind(walk.service, present, context)
     if error is not None:
@@ -210,7 +221,7 @@ async def _choose(walk: Walk) -> None:
         names = ", ".join(model.name for model in walk.models[:12]) or "none"
         raise ConfigurationError(
             f"No model is chosen, and the server serves {len(walk.models)}: {names}",
-            next_step="Choose one of them.",
+            next_step="Choose one of them." if walk.models else "Start a server with a model of this kind.",
             context=ErrorContext(field=key),
         )
     served = next((one for one in walk.models if one.name == walk.model), None)

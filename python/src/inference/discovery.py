@@ -141,11 +141,16 @@ async def discover(provider: Provider, endpoint: Endpoint, *, fresh: bool = Fals
 
 async def _look(provider: Provider, endpoint: Endpoint) -> Discovery:
     client = ServerClient(provider, endpoint)
-    return Discovery(
-        version=await server_version(provider, client),
-        models=await list_models(provider, endpoint),
-        capabilities=await capabilities_of(provider, endpoint, client),
-    )
+    version = await server_version(provider, client)
+    models = await list_models(provider, endpoint)
+    told = capabilities_told(models)
+    return Discovery(version, models, await capabilities_of(provider, endpoint, client) if told is None else told)
+
+
+def capabilities_told(models: Sequence[ServedModel]) -> frozenset[Capability] | None:
+    """What all of `models` together can be asked for; None where the server does not tell it with them."""
+    told = [model.abilities for model in models if model.abilities is not None]
+    return frozenset[Capability]().union(*told) if told else None
 
 
 def forget_discoveries() -> None:

@@ -86,8 +86,8 @@ class ChatWithFallbacks:
         if not self._board.is_fresh(time.time()):
             await self._board.look()
         seen = self._board.seen()
-        fallbacks: list[JsonValue] = [link.to_dict() for link in seen if link.role == "fallback"]
-        primary: list[JsonValue] = [link.to_dict() for link in seen if link.role == "primary"]
+        fallbacks: list[JsonValue] = [self._row(link) for link in seen if link.role == "fallback"]
+        primary: list[JsonValue] = [self._row(link) for link in seen if link.role == "primary"]
         return {
             "status": _word(seen),
             "enabled": enabled,
@@ -96,6 +96,10 @@ class ChatWithFallbacks:
             "interval_s": self._board.interval_s,
             "timeout_s": self._board.timeout_s,
         }
+
+    def _row(self, link: LinkHealth) -> dict[str, JsonValue]:
+        known = link.provider in self._registry
+        return {"label": self._registry.get(link.provider).label if known else link.provider} | link.to_dict()
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:

@@ -82,6 +82,7 @@ export type GatewayStatus = z.infer<typeof GatewayStatus>;
 
 const Link = z.object({
   provider: z.string(),
+  label: z.string().nullish(),
   healthy: z.boolean().nullable(),
   models: z.array(z.string()).catch([]),
   latency_s: z.number().nullish(),

@@ -32,12 +32,12 @@ export function Chain() {
 }
 
 function ChainLink({ role, link }: { role: string; link: Link }) {
-  const { healthy, last_error, latency_s, models, provider } = link;
+  const { healthy, last_error, label, latency_s, models, provider } = link;
   return (
     <li className="space-y-1 px-4 py-3 sm:px-5">
       <p className="flex flex-wrap items-center gap-x-3 gap-y-1">
         <span className="text-sm text-soft">{role}</span>
-        <span className="font-semibold">{provider}</span>
+        <span className="font-semibold">{label ?? provider}</span>
         {healthy === null ? (
           <Word Icon={CircleDashed}>Not asked yet</Word>
         ) : (

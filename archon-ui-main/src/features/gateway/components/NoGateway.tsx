@@ -7,12 +7,13 @@ import type { GatewayStatus } from "../api/schemas";
 /** No gateway answers: what one is good for, how to start it, and what suffers meanwhile. */
 export function NoGateway({ gateway }: { gateway: GatewayStatus }) {
   const { error, used_by, address } = gateway;
+  const needed = used_by.length > 0;
   const absent = error?.code === "connection_refused";
   return (
     <div className="space-y-4">
-      {error && (!absent || used_by.length > 0) && (
-        <Notice tone={used_by.length > 0 ? "bad" : "warn"} role="alert" title={error.error}>
-          {used_by.length > 0 && (
+      {error && (!absent || needed) && (
+        <Notice tone={needed ? "bad" : "warn"} role="alert" title={error.error}>
+          {needed && (
             <p>{`Requests for ${used_by.join(", ")} go through the gateway, so none of them is answered now.`}</p>
           )}
           {error.next_step && <p>{error.next_step}</p>}
@@ -22,7 +23,7 @@ export function NoGateway({ gateway }: { gateway: GatewayStatus }) {
         <EmptyState Icon={Waypoints} title="No gateway runs">
           <p>
             The gateway gives several model servers one address, spreads requests over them, and keeps
-            answering when one of them dies. Archon works without it.
+            answering when one of them dies.{!needed && " Archon works without it."}
           </p>
           <p>
             <code className="rounded-lg bg-sunken px-3 py-1.5 font-mono text-ink">make gateway</code>
@@ -30,10 +31,11 @@ export function NoGateway({ gateway }: { gateway: GatewayStatus }) {
           <p className="text-sm">
             {"“make up” starts it too, once it knows a model server. "}
             {address && `It is looked for at ${address}; this page notices it by itself. `}
+            {needed ? "Whether requests go through it is chosen in " : "Archon is sent through it in "}
             <Link to="/settings" className="link">
-              Send vLLM requests through it
+              Settings
             </Link>
-            {" in Settings."}
+            {"."}
           </p>
         </EmptyState>
       </div>
