@@ -1,5 +1,6 @@
 import {
   Bot,
+  CodeXml,
   Compass,
   Library,
   type LucideIcon,
@@ -31,6 +32,7 @@ const PLACES: readonly Place[] = [
   { to: "/search", label: "Search", Icon: TextSearch },
   { to: "/knowledge", label: "Knowledge", Icon: Library },
   { to: "/gateway", label: "Gateway", Icon: Waypoints },
+  { to: "/code", label: "Code", Icon: CodeXml },
   { to: "/connections", label: "Connections", Icon: Plug },
   { to: "/mcp", label: "Assistants", Icon: Bot },
   { to: "/settings", label: "Settings", Icon: Settings2 },

@@ -48,6 +48,12 @@ export const routes: RouteObject[] = [
         lazy: async () => ({ Component: (await import("@/features/gateway")).GatewayPage }),
       },
       {
+        path: "code",
+        lazy: async () => ({
+          Component: (await import("@/features/codehelp/components/CodeHelpPage")).CodeHelpPage,
+        }),
+      },
+      {
         path: "connections",
         lazy: async () => ({
           Component: (await import("@/features/connections/components/ConnectionsPage")).ConnectionsPage,

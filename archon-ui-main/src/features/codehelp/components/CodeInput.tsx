@@ -1,0 +1,171 @@
+import { FolderOpen } from "lucide-react";
+import { type DragEvent, useState } from "react";
+import { classes } from "@/shared/lib/classes";
+import { count, plural } from "@/shared/lib/format";
+import { Field } from "@/shared/ui/Field";
+import { type CodeFile, edited, fileOf, lineCount, lineNumber, linesBetween } from "../file";
+
+export interface Lines {
+  start: number;
+  end: number;
+}
+
+interface CodeInputProps {
+  file: CodeFile;
+  lines: Lines;
+  errorAt: (field: string) => string | null;
+  onFile: (file: CodeFile, lines: Lines) => void;
+  onLines: (lines: Lines) => void;
+}
+
+/** A file, opened, dropped or pasted, and which of its lines are meant: by marking them or by their numbers. */
+export function CodeInput({ file, lines, errorAt, onFile, onLines }: CodeInputProps) {
+  const [over, setOver] = useState(false);
+  const total = lineCount(file.text);
+  const open = async (files: FileList | null) => {
+    const chosen = files?.[0];
+    if (!chosen) return;
+    const read = fileOf(chosen.name, await chosen.text());
+    onFile(read, { start: 1, end: Math.max(lineCount(read.text), 1) });
+  };
+  const drop = (event: DragEvent) => {
+    event.preventDefault();
+    setOver(false);
+    void open(event.dataTransfer.files);
+  };
+  const change = (text: string) => {
+    const more = lineCount(text);
+    const wasWhole = lines.start === 1 && lines.end >= total;
+    onFile(edited(file, text), wasWhole ? { start: 1, end: Math.max(more, 1) } : lines);
+  };
+  const mark = (box: HTMLTextAreaElement) => {
+    if (box.selectionEnd > box.selectionStart)
+      onLines(linesBetween(box.value, box.selectionStart, box.selectionEnd));
+  };
+  return (
+    <div className="space-y-4">
+      <div className="flex flex-wrap items-end gap-3">
+        <Field
+          label="Path"
+          help="Below the folder where a diff is applied."
+          error={errorAt("path")}
+          className="min-w-0 flex-1 basis-72"
+        >
+          {(ids) => (
+            <input
+              {...ids}
+              className="input font-mono text-sm"
+              autoComplete="off"
+              spellCheck={false}
+              placeholder="src/example.py"
+              value={file.path}
+              onChange={(event) => onFile({ ...file, path: event.target.value }, lines)}
+            />
+          )}
+        </Field>
+      </div>
+      <Field
+        label="Code"
+        aside={total > 0 ? plural(total, "line") : null}
+        error={errorAt("text")}
+        help="Mark what you mean with mouse or keyboard; the numbers below follow."
+      >
+        {(ids) => (
+          // biome-ignore lint/a11y/noStaticElementInteractions: dropping a file is a second way beside the button
+          <div
+            onDragOver={(event) => {
+              event.preventDefault();
+              setOver(true);
+            }}
+            onDragLeave={() => setOver(false)}
+            onDrop={drop}
+          >
+            <textarea
+              {...ids}
+              className={classes(
+                "input min-h-72 resize-y whitespace-pre font-mono text-[0.8125rem] leading-relaxed",
+                over && "border-accent bg-accent-wash",
+              )}
+              wrap="off"
+              spellCheck={false}
+              autoComplete="off"
+              placeholder="Paste code here, or drop a file."
+              value={file.text}
+              onChange={(event) => change(event.target.value)}
+              onSelect={(event) => mark(event.currentTarget)}
+            />
+          </div>
+        )}
+      </Field>
+      <div className="flex flex-wrap items-end gap-3">
+        <LineField
+          label="From line"
+          value={lines.start}
+          error={errorAt("start")}
+          onCommit={(typed) => {
+            const start = lineNumber(typed, lines.start, total);
+            onLines({ start, end: Math.max(start, lines.end) });
+          }}
+        />
+        <LineField
+          label="To line"
+          value={lines.end}
+          error={errorAt("end")}
+          onCommit={(typed) => {
+            const end = lineNumber(typed, lines.end, total);
+            onLines({ start: Math.min(lines.start, end), end });
+          }}
+        />
+        <p role="status" className="pb-2.5 text-[0.9375rem] text-soft">
+          {total > 0 &&
+            `${plural(Math.min(lines.end, total) - lines.start + 1, "line")} of ${count(total)} chosen`}
+        </p>
+        <OpenButton onOpen={open} />
+      </div>
+    </div>
+  );
+}
+
+interface LineFieldProps {
+  label: string;
+  value: number;
+  error: string | null;
+  onCommit: (typed: string) => void;
+}
+
+/** A line's number, taken when it is whole: on leaving the field or with Enter. */
+function LineField({ label, value, error, onCommit }: LineFieldProps) {
+  return (
+    <Field label={label} error={error} className="w-28">
+      {(ids) => (
+        <input
+          {...ids}
+          key={value}
+          className="input font-mono text-sm"
+          inputMode="numeric"
+          autoComplete="off"
+          defaultValue={value}
+          onBlur={(event) => onCommit(event.target.value)}
+          onKeyDown={(event) => event.key === "Enter" && onCommit(event.currentTarget.value)}
+        />
+      )}
+    </Field>
+  );
+}
+
+function OpenButton({ onOpen }: { onOpen: (files: FileList | null) => void }) {
+  return (
+    <label className="ml-auto inline-flex min-h-[2.625rem] cursor-pointer items-center gap-2 rounded-[0.625rem] border border-edge/60 px-4 font-medium hover:border-edge hover:bg-sunken has-[:focus-visible]:outline-2 has-[:focus-visible]:outline-accent">
+      <FolderOpen aria-hidden className="size-4" /> Open a file
+      <input
+        type="file"
+        aria-label="Open a file"
+        className="sr-only"
+        onChange={(event) => {
+          onOpen(event.target.files);
+          event.target.value = "";
+        }}
+      />
+    </label>
+  );
+}

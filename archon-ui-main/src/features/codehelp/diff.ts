@@ -1,0 +1,28 @@
+export interface DiffLine {
+  kind: "head" | "place" | "added" | "removed" | "same" | "note";
+  text: string;
+}
+
+/** A unified diff line by line, with what each line is. */
+export function diffLines(diff: string): DiffLine[] {
+  let inHunk = false;
+  return diff
+    .replace(/\n$/, "")
+    .split("\n")
+    .map((text) => {
+      if (text.startsWith("@@")) inHunk = true;
+      return { kind: inHunk ? kindOf(text) : "head", text: text.replace(/\r$/, "") };
+    });
+}
+
+function kindOf(line: string): DiffLine["kind"] {
+  if (line.startsWith("@@")) return "place";
+  if (line.startsWith("+")) return "added";
+  if (line.startsWith("-")) return "removed";
+  return line.startsWith("\\") ? "note" : "same";
+}
+
+/** A name for the file of a diff: what follows the last slash, and `.patch`. */
+export function patchName(path: string): string {
+  return `${path.split("/").at(-1) || "change"}.patch`;
+}
