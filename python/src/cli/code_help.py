@@ -124,7 +124,7 @@ def _named(file: Path) -> str:
     whole = file.resolve()
     command = ["git", "-C", str(whole.parent), "rev-parse", "--show-toplevel"]
     try:
-        found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
+        found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)  # noqa: S603 - no shell
     except (OSError, subprocess.TimeoutExpired):
         return whole.name
     root = Path(found.stdout.strip() or whole.parent)
