@@ -9,11 +9,13 @@ from . import (
     conversations,
     credentials,
     gateway,
-    gateway,
     health,
     inference,
+    internal,
+    jobs,
     knowledge,
     mcp,
+    ollama,
     operation,
     pages,
     preview,
@@ -22,6 +24,7 @@ from . import (
     rag,
     session,
     settings,
+    spaces,
     work,
 )
 
@@ -29,7 +32,6 @@ from . import (
 ROUTERS = (
     health.router,
     inference.router,
-    gateway.router,
     gateway.router,
     session.router,
     settings.router,
@@ -41,6 +43,8 @@ ROUTERS = (
     preview.router,
     work.router,
     progress.router,
+    jobs.router,
+    spaces.router,
     knowledge.router,
     pages.router,
     chat.router,
@@ -48,5 +52,7 @@ ROUTERS = (
     agent_chat.router,
     mcp.router,
     conversations.router,
+    ollama.router,
+    internal.router,
     operation.router,
 )
