@@ -37,7 +37,7 @@ def _install() -> int:
     environment = load_environment()
     installation = LocalVllmInstallation(environment.data_dir, environment)
     steps = Steps()
-    with steps.step("vLLM", announce="some minutes") as step:
+    with steps.step("Installing", announce="some minutes") as step:
         installation.install(step)
     with steps.step("Models", announce="unpacking"):
         installation.prepare_models()
