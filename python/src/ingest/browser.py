@@ -86,6 +86,8 @@ class Browser:
             NeedsBrowser: the browser could not be started, or did not show the page.
         """
         async with self._one:
+            if not self.may_help(url):  # learnt while it waited for its turn
+                raise NeedsBrowser("The page has no text without JavaScript, and a browser found none on this site.")
             try:
                 async with asyncio.timeout(_PAGE_S + 20):
                     return await self._html(url)
@@ -141,7 +143,7 @@ class Browser:
                 await playwright.stop()
 
 
-@dataclass(slots=True)
+@dataclass  # without slots: Playwright hangs its wrapper of `answer` on the object
 class _Gate:
     """Answers the requests of one page through the fetcher."""
 
