@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from complete_package_lock import LOCK, completed
-from reference import errors_page, providers_page
+from reference import ARCHON_V1, archon_v1_page, errors_page, providers_page
 from sizing import sizing_page
 
 from src.inference.fallback import fallback_fields
@@ -77,6 +77,7 @@ DERIVED: Mapping[Path, Callable[[], str]] = {
     REPOSITORY / "migration" / "complete_setup.sql": partial(complete_setup, REPOSITORY / "migration"),
     REPOSITORY / "docs" / "reference" / "errors.md": errors_page,
     REPOSITORY / "docs" / "reference" / "providers.md": providers_page,
+    ARCHON_V1.with_suffix(".md"): archon_v1_page,
     REPOSITORY / "docs" / "reference" / "vllm-memory.md": sizing_page,
     **({LOCK: completed} if LOCK.exists() else {}),
 }

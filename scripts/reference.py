@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from src.errors import ArchonError, family
 from src.inference.provider import Capability, KnownEmbeddingModel, Provider, SettingField
 from src.inference.registry import Registry, load_registry
 from src.settings.catalog import PROVIDER_KEYS, SERVICES, Catalog
 
+ARCHON_V1 = Path(__file__).resolve().parents[1] / "docs" / "reference" / "archon-v1.toml"
 GENERATED = "<!-- Written by `make generate` from the code; edit the code, not this file. -->"
 _CAPABILITIES: tuple[Capability, ...] = ("chat", "completions", "embeddings", "rerank", "tools")
 
@@ -115,3 +118,16 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _anchor(label: str) -> str:
     return "".join(letter for letter in label.lower().replace(" ", "-") if letter.isalnum() or letter in "-_")
+
+
+def archon_v1_page() -> str:
+    """docs/reference/archon-v1.md, of the list beside it."""
+    listed = tomllib.loads(ARCHON_V1.read_text(encoding="utf-8"))
+    head = (
+        f"{GENERATED}\n\n# Archon v1's REST face\n\n"
+        "What is answered here and how, path by path. The list itself, for programs, is "
+        "`archon-v1.toml`; a test holds it against the server.\n\n## Everywhere"
+    )
+    notes = "\n".join(f"- {note}" for note in listed["everywhere"]["notes"])
+    rows = [(f"`{path}`", entry["state"], entry.get("note", "")) for path, entry in listed["paths"].items()]
+    return "\n\n".join([head, notes, "## Path by path", _table(("path", "here", "remarks"), rows)]) + "\n"
