@@ -59,6 +59,10 @@ export const routes: RouteObject[] = [
           Component: (await import("@/features/connections/components/ConnectionsPage")).ConnectionsPage,
         }),
       },
+      {
+        path: "agent/:id?",
+        lazy: async () => ({ Component: (await import("@/features/agent")).AgentPage }),
+      },
       { path: "mcp", lazy: async () => ({ Component: (await import("@/features/mcp")).McpPage }) },
       { path: "settings", lazy: async () => ({ Component: (await import("./SettingsPage")).SettingsPage }) },
       { path: "*", element: <NotFound /> },
