@@ -1,0 +1,86 @@
+import { screen, within } from "@testing-library/react";
+import { HttpResponse, http } from "msw";
+import { describe, expect, test } from "vitest";
+import { errorBody } from "@/testing/fixtures";
+import { open } from "@/testing/render";
+import { eventStream, server } from "@/testing/server";
+
+const PASSAGE = { number: 1, chunk_id: 7, title: "Tasks", heading_path: [], text: "gather runs them." };
+const CALL = { call_id: "c1", tool: "search_knowledge", asked_by: "model" };
+const SENTENCE = { sentence: "It runs them [1].", start: 0, end: 17, kind: "cited", numbers: [1] };
+const DONE = { outcome: "complete", supported: true, answer: "It runs them [1]." };
+
+function answering() {
+  const stream = eventStream();
+  server.use(
+    http.post("/api/agent-chat/sessions", () => HttpResponse.json({ session_id: "s1" })),
+    http.post("/api/agent-chat/sessions/s1/stream", () => stream.response()),
+    http.get("/api/agent-chat/sessions/s1/messages", () => HttpResponse.json([])),
+  );
+  return stream;
+}
+
+async function asked(question: string) {
+  const opened = open("/agent");
+  await opened.user.type(await screen.findByRole("textbox", { name: "Your question" }), `${question}{Enter}`);
+  return opened;
+}
+
+describe("the agent", () => {
+  test("shows each step while it works, and opens what it found", async () => {
+    const stream = answering();
+    const { user } = await asked("What runs them?");
+    stream.send("way", { way: "tools", reason: null, message: "The model decides." });
+    stream.send("tool", { ...CALL, state: "called", arguments: '{"query": "gather"}', passages: [] });
+    const steps = await screen.findByRole("list", { name: "What the agent did" });
+    expect(within(steps).getByText("gather")).toBeInTheDocument();
+    stream.send("tool", { ...CALL, state: "answered", summary: "1 new passages", passages: [PASSAGE] });
+    await user.click(await screen.findByRole("button", { name: "1 Tasks" }));
+    expect(await screen.findByRole("dialog", { name: "Passage 1" })).toHaveTextContent("gather runs them.");
+  });
+
+  test("answers with marks that lead to passages", async () => {
+    const stream = answering();
+    await asked("What runs them?");
+    stream.send("tool", { ...CALL, state: "answered", passages: [PASSAGE] });
+    stream.send("token", { text: "It runs them [1]." });
+    stream.send("citation", SENTENCE);
+    expect(await screen.findByRole("button", { name: "Cited passage 1, Tasks" })).toBeInTheDocument();
+  });
+
+  test("says when it went without tools", async () => {
+    server.use(
+      http.get("/api/agent-chat/sessions/s2/messages", () =>
+        HttpResponse.json([
+          { id: "q", content: "Why?", sender: "user", timestamp: "2026-11-21T10:00:00Z" },
+          {
+            id: "a",
+            content: "So.",
+            sender: "agent",
+            timestamp: "2026-11-21T10:00:01Z",
+            outcome: "complete",
+            way: "one_pass",
+          },
+        ]),
+      ),
+    );
+    open("/agent/s2");
+    expect(await screen.findByText(/Archon searched first/)).toBeInTheDocument();
+  });
+
+  test("tells a failure with its next step and keeps what came", async () => {
+    const stream = answering();
+    await asked("What runs them?");
+    stream.send("token", { text: "It runs" });
+    stream.send("error", errorBody({ error: "The server is gone.", next_step: "Start it." }));
+    stream.send("done", { ...DONE, outcome: "truncated" });
+    expect(await screen.findByRole("alert")).toHaveTextContent("Start it.");
+    expect(screen.getByText("It runs")).toBeInTheDocument();
+  });
+
+  test("is one press away from the chat", async () => {
+    open("/agent");
+    const ways = await screen.findByRole("navigation", { name: "How to answer" });
+    expect(within(ways).getByRole("link", { name: "Answer" })).toHaveAttribute("href", "/ask");
+  });
+});

@@ -1,0 +1,2 @@
+export { AgentPage } from "./components/AgentPage";
+export { AgentSwitch } from "./components/AgentSwitch";

@@ -1,0 +1,97 @@
+import type { Citation, Passage } from "@/features/ask/api/schemas";
+import type { ErrorBody } from "@/shared/api/errors";
+import type { AgentEvent, KeptMessage, Tool, Way } from "./api/schemas";
+
+/** A question and what the agent did about it, live or kept. */
+export interface Turn {
+  id: string;
+  question: string;
+  text: string;
+  reasoning: string;
+  way: Way | null;
+  steps: readonly Tool[];
+  passages: readonly Passage[];
+  citations: readonly Citation[];
+  error: ErrorBody | null;
+  /** Null while it is written. */
+  outcome: string | null;
+}
+
+export function begun(question: string, id = "live"): Turn {
+  return {
+    id,
+    question,
+    text: "",
+    reasoning: "",
+    way: null,
+    steps: [],
+    passages: [],
+    citations: [],
+    error: null,
+    outcome: null,
+  };
+}
+
+/** The turn after one more event. */
+export function after(turn: Turn, event: AgentEvent): Turn {
+  switch (event.name) {
+    case "way":
+      return { ...turn, way: event.data };
+    case "tool":
+      return {
+        ...turn,
+        steps: withStep(turn.steps, event.data),
+        passages: [...turn.passages, ...event.data.passages],
+      };
+    case "token":
+      return { ...turn, text: turn.text + event.data.text };
+    case "reasoning":
+      return { ...turn, reasoning: turn.reasoning + event.data.text };
+    case "citation":
+      return { ...turn, citations: [...turn.citations, event.data] };
+    case "error":
+      return { ...turn, error: event.data };
+    case "done":
+      return { ...turn, outcome: event.data.outcome };
+    default:
+      return turn;
+  }
+}
+
+/** A call and its result are one step; the result carries no arguments. */
+function withStep(steps: readonly Tool[], next: Tool): Tool[] {
+  const before = steps.find((step) => step.call_id === next.call_id);
+  if (!before) return [...steps, next];
+  const one = { ...next, arguments: next.arguments || before.arguments };
+  return steps.map((step) => (step === before ? one : step));
+}
+
+const KEPT_WAYS: Record<string, string> = {
+  tools: "The model decided itself what to search and read.",
+  one_pass: "Archon searched first and the model answered from what was found.",
+};
+
+/** Kept messages, question by question. */
+export function turnsOf(messages: readonly KeptMessage[]): Turn[] {
+  return messages.flatMap((asked, at) => {
+    const said = messages[at + 1];
+    if (asked.sender !== "user" || said?.sender !== "agent") return [];
+    const way = said.way ? { way: said.way, reason: null, message: KEPT_WAYS[said.way] ?? "" } : null;
+    return [
+      {
+        ...begun(asked.content, asked.id),
+        text: said.content,
+        way,
+        steps: said.steps.map((step) => ({ ...step, passages: named(step.passages, said.passages) })),
+        passages: said.passages,
+        citations: said.support,
+        error: said.error ?? null,
+        outcome: said.outcome ?? "cancelled",
+      },
+    ];
+  });
+}
+
+function named(numbers: readonly number[], passages: readonly Passage[]): Passage[] {
+  return passages.filter((passage) => numbers.includes(passage.number));
+}
