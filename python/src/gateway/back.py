@@ -48,6 +48,10 @@ class Stale(ConnectionBroken):
     """A kept connection was closed by the server as the request went out: nothing was answered, send it anew."""
 
 
+class OwnLimit(Overloaded):
+    """This process ran out of something (open files, ports): it says nothing about any server."""
+
+
 class Reply:
     """One answer as it comes in. One reader at a time; `due` bounds the present wait (the loop's clock)."""
 
@@ -379,7 +383,7 @@ class Dialer:
             raise ConnectionRefused(f"No server listens at {self.label}.", context=context) from error
         except OSError as error:
             if error.errno in _OUR_OWN_FAULT:
-                raise Overloaded(
+                raise OwnLimit(
                     f"The gateway itself has no room for another connection ({error.strerror}).",
                     next_step="Raise its limit of open files (ulimit -n), or send fewer requests at once.",
                     context=ErrorContext(retry_after_s=1.0),

@@ -20,10 +20,12 @@ from src.inference.address import parse_address
 from src.inference.pools import Ability, Pool, Served, Standing, Upstream
 
 from .ask import PATH_OF_ABILITY
+from .back import OwnLimit
 from .config import GatewayConfig, PoolTable, UpstreamTable
 from .deadlines import Deadlines
 from .discovery import ask_everything, ask_for_work, ask_health, ask_models
 from .metrics import Metrics
+from .same_vectors import require_same_vectors
 from .server import Server
 from .vitals import Pulse, feel_pulse
 
@@ -153,7 +155,9 @@ class Fleet:
         server = self.servers.get(upstream)
         if server is None:
             return
-        self._admit(server, await ask_everything(server, self.config.discovery.probe_timeout_s))
+        served = await ask_everything(server, self.config.discovery.probe_timeout_s)
+        await self._require_same_vectors(server, served)
+        self._admit(server, served)
 
     def _build(self, config: GatewayConfig, before: dict[tuple[str, str | None], Server]) -> None:
         names: set[str] = set()
@@ -283,15 +287,33 @@ class Fleet:
             await ask_health(server, within_s)
             models = await ask_models(server, within_s)
             if server.upstream.served is None or models != server.upstream.served.models:
-                self._admit(server, await ask_everything(server, within_s))
+                served = await ask_everything(server, within_s)
+                await self._require_same_vectors(server, served)
+                self._admit(server, served)
             now = asyncio.get_running_loop().time()
             await feel_pulse(server, self._pulses[server], now, self.config.discovery.hang_s, within_s)
         except FirstByteTimeout as error:
             self._hangs(server, error)
         except ConfigurationError as error:
             self._is_wrong(server.upstream, error)
+        except OwnLimit:
+            # Nothing is known of the server; it is asked again at the next look.
+            return
         except ArchonError as error:
             self._failed(server, error)
+
+    async def _require_same_vectors(self, server: Server, served: Served) -> None:
+        """Raises ForeignVectors where another server that is ready embeds differently under the same name."""
+        if Ability.EMBEDDINGS not in served.abilities:
+            return
+        for model in served.models:
+            peers = [
+                one
+                for upstream, one in self.servers.items()
+                if one is not server and upstream.ready and model in (upstream.served.models if upstream.served else ())
+            ]
+            if peers:
+                await require_same_vectors(server, peers[0], model, self.config.discovery.probe_timeout_s)
 
     def _is_wrong(self, upstream: Upstream, error: ConfigurationError) -> None:
         """It is no model server: nothing is sent to it until that changes."""
@@ -315,6 +337,7 @@ class Fleet:
             served = await ask_everything(server, within_s)
             if upstream.needs_proof:
                 await ask_for_work(server, served, within_s)
+            await self._require_same_vectors(server, served)
         except ConfigurationError as error:
             self._is_wrong(upstream, error)
         except ArchonError as error:
