@@ -54,7 +54,7 @@ def crawl(
         "tags": [*(tag or [])],
         "knowledge_type": kind,
     }
-    with _server(as_json) as server:
+    with server_session(as_json) as server:
         started = server.post("/api/knowledge-items/crawl", body)
         if not wait:
             _print(started, as_json, f"Started. Progress id: {started['progressId']}")
@@ -72,7 +72,7 @@ def upload(
     """Add files to the knowledge base, one after another; a failed one does not stop the others."""
     fields = {"tags": json.dumps([*(tag or [])]), "knowledge_type": kind}
     results: list[JsonObject] = []
-    with _server(as_json) as server:
+    with server_session(as_json) as server:
         for file in files:
             try:
                 started = server.upload(file, fields)
@@ -95,7 +95,7 @@ def search(
     """Find passages."""
     mode = "pages" if pages else "chunks"
     body: JsonObject = {"query": query, "source": source, "match_count": count, "return_mode": mode}
-    with _server(as_json) as server:
+    with server_session(as_json) as server:
         found = server.post("/api/rag/query", body)
     if as_json:
         _print(found, as_json)
@@ -125,7 +125,7 @@ def chat(
         "source_ids": [*(source or [])],
         "max_tokens": max_tokens,
     }
-    with _server(as_json) as server:
+    with server_session(as_json) as server:
         told = _Told(quiet=as_json)
         for event in server.events("/api/chat", body):
             told.hear(event.name, event.data)
@@ -206,7 +206,7 @@ def _kinds(citations: list[JsonValue]) -> dict[str, str]:
 
 
 @contextmanager
-def _server(as_json: bool) -> Iterator[ServerClient]:
+def server_session(as_json: bool) -> Iterator[ServerClient]:
     """A client of the configured server; failures end the command with their sentence and exit code."""
     try:
         environment = load_environment()

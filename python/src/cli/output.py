@@ -24,6 +24,11 @@ _COLOURS = {
     "starting": "yellow",
     "warning": "yellow",
     "off": "dim",
+    "completed": "green",
+    "running": "cyan",
+    "queued": "yellow",
+    "paused": "yellow",
+    "cancelled": "dim",
 }
 
 

@@ -65,6 +65,11 @@ class IngestService:
         self._wake = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
 
+    @property
+    def worker_name(self) -> str:
+        """What this process is called in the jobs it works on."""
+        return self._worker.name
+
     async def start_crawl(self, request: CrawlRequest) -> str:
         """Queue a crawl; its job id comes back at once.
 

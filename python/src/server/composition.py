@@ -19,20 +19,19 @@ from src.inference.embed import build_embedder
 from src.inference.models import Embedder
 from src.inference.pool import close_pool
 from src.inference.registry import Registry, load_registry
-from src.ingest.fetch import FetchPolicy
 from src.ingest.service import IngestService
 from src.ingest.summaries import Summaries
 from src.search.query import SearchService
 from src.settings import ModelDiscovery, SecretBox, SettingsService
 from src.settings.connections import ConnectionService
-from src.settings.embedding_ways import AnsweringEmbedder, EmbeddingWays
+from src.settings.embedding_ways import AnsweringEmbedder
 from src.store.database import Database
 from src.store.place import open_store
 
 from .agent_room import agent_chat
 from .chosen_chat import ChosenChat
 from .fallbacks import ChatWithFallbacks
-from .limits import MAX_FILE_BYTES
+from .ingest_room import ingest_room
 from .models import ChosenReranker, ModelInUse
 from .services.credential_service import CredentialService, credential_service
 
@@ -51,6 +50,7 @@ class Rooms:
     connections: ConnectionService
     code_help: CodeHelpService
     embedder: ModelInUse[Embedder]
+    answering: AnsweringEmbedder
     chat_model: ChatWithFallbacks
     discover: ModelDiscovery
     ingest: IngestService
@@ -77,7 +77,7 @@ async def open_rooms(environment: Environment) -> AsyncIterator[Rooms]:
         credential_service.attach(rooms.settings)
         try:
             await rooms.ingest.resume_interrupted()
-            summaries = Summaries(database, rooms.chat_model, rooms.embedder)
+            summaries = Summaries(database, rooms.chat_model, rooms.answering)
             async with rooms.chat_model.watching(), summaries.working():
                 yield rooms
         finally:
@@ -97,17 +97,8 @@ def _rooms(environment: Environment, database: Database) -> Rooms:
     connections = ConnectionService(settings)
     chosen_chat = ChosenChat(chat_model, connections)
     reranker = ChosenReranker(settings)
-    ways = EmbeddingWays(settings, embedder)
-    answering = AnsweringEmbedder(database, embedder, ways)
+    ingest, answering = ingest_room(environment, database, settings, embedder)
     search = SearchService(database, answering, reranker)
-    ingest = IngestService(
-        database,
-        embedder,
-        FetchPolicy(allow_private=environment.allow_private_addresses),
-        ways=ways,
-        max_upload_bytes=MAX_FILE_BYTES,
-    )
-    settings.on_saved(ingest.caretaker.nudge)
     credential_service.on_change(embedder.forget)
     credential_service.on_change(chat_model.forget)
     credential_service.on_change(reranker.forget)
@@ -120,6 +111,7 @@ def _rooms(environment: Environment, database: Database) -> Rooms:
         connections=connections,
         code_help=CodeHelpService(chosen_chat, search),
         embedder=embedder,
+        answering=answering,
         chat_model=chat_model,
         discover=resolve_model,
         ingest=ingest,
