@@ -9,7 +9,19 @@ import typer
 from src.errors import ArchonError
 from src.server.version import version
 
-from . import agents, code_help, connections, content, gateway, inspection, maintenance, mcp, runtime
+from . import (
+    agents,
+    code_help,
+    connections,
+    content,
+    gateway,
+    inspection,
+    jobs,
+    maintenance,
+    mcp,
+    runtime,
+    worker,
+)
 from .output import fail
 
 app = typer.Typer(
@@ -22,6 +34,8 @@ app.add_typer(runtime.app)
 app.add_typer(inspection.app)
 app.add_typer(maintenance.app)
 app.add_typer(content.app)
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(worker.app)
 app.add_typer(connections.app, name="connections")
 app.add_typer(code_help.app)
 app.add_typer(gateway.app)
