@@ -55,12 +55,12 @@ export function Shell() {
         Skip to the content
       </a>
       <header className="sticky top-0 z-30 border-b border-line bg-canvas/90 backdrop-blur">
-        <div className="flex h-16 items-center gap-6 px-4 sm:px-6">
+        <div className="flex h-16 items-center gap-4 whitespace-nowrap px-4 sm:px-6">
           <Link to="/" aria-label="Archon, home" className="flex items-center gap-2.5 rounded-lg">
             <Logo />
             <span className="font-serif text-xl font-semibold tracking-[-0.01em]">Archon</span>
           </Link>
-          <nav aria-label="Main" className="hidden gap-1 sm:flex">
+          <nav aria-label="Main" className="hidden min-w-0 gap-0.5 overflow-x-auto sm:flex">
             {places.map((place) => (
               <TopLink key={place.to} place={place} />
             ))}
@@ -77,7 +77,7 @@ export function Shell() {
       </main>
       <nav
         aria-label="Main"
-        className="fixed inset-x-0 bottom-0 z-30 flex h-[3.75rem] border-t border-line bg-surface sm:hidden"
+        className="fixed inset-x-0 bottom-0 z-30 flex h-[3.75rem] overflow-x-auto whitespace-nowrap border-t border-line bg-surface sm:hidden"
       >
         {places.map((place) => (
           <TabLink key={place.to} place={place} />
@@ -100,7 +100,7 @@ function TopLink({ place: { to, label } }: { place: Place }) {
       to={to}
       className={({ isActive }) =>
         classes(
-          "rounded-lg px-3.5 py-1.5 font-medium transition-colors",
+          "rounded-lg px-2.5 py-1.5 font-medium transition-colors",
           isActive ? "bg-accent-wash text-accent" : "text-soft hover:bg-sunken hover:text-ink",
         )
       }
@@ -116,7 +116,7 @@ function TabLink({ place: { to, label, Icon } }: { place: Place }) {
       to={to}
       className={({ isActive }) =>
         classes(
-          "flex flex-1 flex-col items-center justify-center gap-0.5 text-xs font-medium",
+          "flex min-w-[4.75rem] flex-1 flex-col items-center justify-center gap-0.5 text-xs font-medium",
           isActive ? "text-accent" : "text-soft",
         )
       }

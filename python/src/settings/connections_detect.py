@@ -21,6 +21,7 @@ from src.inference.discovery import (
 )
 from src.inference.provider import Endpoint, Provider, ServerSign
 
+from .connections_draft import is_local
 from .connections_wire import COMPATIBLE, own_address, wired
 
 _PATIENCE_S = 5.0
@@ -49,6 +50,7 @@ class Detected:
                 "provider": self.provider.id,
                 "base_url": self.address.root,
                 "model": None if only is None else only.name,
+                "is_local": is_local(self.address.root),
             },
         }
 

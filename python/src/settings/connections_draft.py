@@ -102,7 +102,7 @@ def read_draft(body: ConnectionBody, providers: Mapping[str, Provider], fallback
         timeout_s=DEFAULT_TIMEOUT_S if body.timeout is None else float(body.timeout),
         max_tokens=body.max_tokens,
         temperature=body.temperature,
-        is_local=_is_local(base_url) if body.is_local is None else body.is_local,
+        is_local=is_local(base_url) if body.is_local is None else body.is_local,
         sends_key="api_key" in body.model_fields_set,
         api_key=_key(body.api_key),
     )
@@ -160,7 +160,8 @@ def _key(text: str | None) -> str | None:
         raise InvalidInput(error.message, next_step=error.next_step, context=error.context) from error
 
 
-def _is_local(base_url: str | None) -> bool:
+def is_local(base_url: str | None) -> bool:
+    """Whether an address is this machine's or a private network's, as far as it can be told without asking."""
     if base_url is None:
         return False
     address = parse_address(base_url)

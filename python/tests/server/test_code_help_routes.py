@@ -177,7 +177,7 @@ async def test_a_real_file_is_explained_by_a_real_model(api: httpx.AsyncClient, 
         "text": text,
         "selection": {"start": 10, "end": 20},
         "connection_id": "lab",
-        "max_tokens": 40,
+        "max_tokens": 12,
     }
     body = (await api.post("/api/ai/explain", json=asked, timeout=120)).json()
     assert (body["outcome"], bool(body["explanation"])) == ("complete", True)
@@ -186,7 +186,7 @@ async def test_a_real_file_is_explained_by_a_real_model(api: httpx.AsyncClient, 
 
 async def test_a_real_models_rewrite_is_a_diff_or_a_typed_error(api: httpx.AsyncClient, vllm_chat_url: str) -> None:
     await api.post("/api/connections", json={"id": "lab", "provider": "vllm", "base_url": vllm_chat_url})
-    asked = {**MEND, "connection_id": "lab", "max_tokens": 40}
+    asked = {**MEND, "connection_id": "lab", "max_tokens": 12}
     answer = await api.post("/api/ai/rewrite", json=asked, timeout=120)
     body = answer.json()
     assert body.get("diff", "").startswith("diff --git") or body["detail"]["code"] == "answer_unusable"

@@ -24,7 +24,8 @@ async def test_a_file_is_imported_and_its_server_really_asked(api: httpx.AsyncCl
 async def test_the_kind_of_a_real_vllm_is_found_out(api: httpx.AsyncClient, vllm_chat_url: str) -> None:
     found = (await api.post("/api/connections/detect", json={"base_url": vllm_chat_url})).json()
     assert (found["provider"], found["problem"]) == ("vllm", None)
-    assert found["values"] == {"provider": "vllm", "base_url": vllm_chat_url, "model": found["models"][0]["name"]}
+    model = found["models"][0]["name"]
+    assert found["values"] == {"provider": "vllm", "base_url": vllm_chat_url, "model": model, "is_local": True}
 
 
 async def test_an_embedding_server_is_recognised_as_one(api: httpx.AsyncClient, vllm_embedding_url: str) -> None:

@@ -46,6 +46,7 @@ export const Detected = z.object({
     provider: z.string(),
     base_url: z.string(),
     model: z.string().nullish(),
+    is_local: z.boolean().optional(),
   }),
 });
 export type Detected = z.infer<typeof Detected>;

@@ -21,8 +21,8 @@ export function ConnectionRow({ connection, onEdit, onDelete }: ConnectionRowPro
   const { id, name, is_default } = connection;
   return (
     <li className="card space-y-4 p-5" aria-label={name}>
-      <div className="flex flex-wrap items-start justify-between gap-x-4 gap-y-3">
-        <div className="min-w-0 space-y-1.5">
+      <div className="flex flex-wrap items-start justify-between gap-x-4 gap-y-3 sm:flex-nowrap">
+        <div className="min-w-0 space-y-1.5 sm:flex-1">
           <h2 className="flex flex-wrap items-center gap-2 text-lg font-semibold leading-tight">
             {name}
             {is_default && <Badge tone="accent">Default</Badge>}
@@ -35,7 +35,7 @@ export function ConnectionRow({ connection, onEdit, onDelete }: ConnectionRowPro
           <Facts connection={connection} />
           <ConnectionState connection={connection} />
         </div>
-        <div className="flex flex-wrap items-center gap-1">
+        <div className="flex shrink-0 items-center gap-1">
           <Button small onClick={() => check.mutate(id)} busy={check.isPending}>
             {!check.isPending && <Stethoscope aria-hidden className="size-4" />}
             Check <span className="sr-only">{name}</span>

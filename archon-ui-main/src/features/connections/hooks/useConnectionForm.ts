@@ -12,7 +12,7 @@ interface State {
 
 type Action =
   | { type: "set"; key: string; value: string | boolean }
-  | { type: "fill"; values: Record<string, string | null | undefined> }
+  | { type: "fill"; values: Record<string, string | boolean | null | undefined> }
   | { type: "secret"; key: string; value: string | null | undefined };
 
 function reduce(state: State, action: Action): State {
@@ -20,10 +20,8 @@ function reduce(state: State, action: Action): State {
     case "set":
       return { ...state, draft: { ...state.draft, [action.key]: action.value } };
     case "fill": {
-      const filled = Object.entries(action.values).filter((entry): entry is [string, string] =>
-        Boolean(entry[1]),
-      );
-      return { ...state, draft: { ...state.draft, ...Object.fromEntries(filled) } };
+      const filled = Object.entries(action.values).filter(([, value]) => value != null && value !== "");
+      return { ...state, draft: { ...state.draft, ...(Object.fromEntries(filled) as Draft) } };
     }
     case "secret": {
       const { [action.key]: _, ...others } = state.secrets;
