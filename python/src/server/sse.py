@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -38,7 +39,8 @@ class EventStream(Response):
 
     The source is closed as soon as the client leaves or `stopping` is set (the server shuts down), also
     while it waits for its first event: whatever it works on (a model's answer) is stopped by that.
-    `farewell` is sent to a client that is cut off by the shutdown.
+    `farewell` is sent to a client that is cut off by the shutdown. `headers` are sent too, as they are when the
+    first event has come.
     """
 
     media_type = "text/event-stream"
@@ -50,9 +52,11 @@ class EventStream(Response):
         *,
         farewell: ServerEvent | None = None,
         keep_alive_s: float = KEEP_ALIVE_S,
+        headers: MutableHeaders | None = None,
     ) -> None:
         super().__init__(headers=_HEADERS)
         del self.headers["content-length"]
+        self._more = headers
         self._events = events
         self._stopping = stopping
         self._farewell = farewell
@@ -100,7 +104,8 @@ class EventStream(Response):
 
     async def _send(self, send: Send, body: bytes, *, more: bool = True) -> None:
         if not self._started:
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            headers = [*self.raw_headers, *(self._more.raw if self._more is not None else ())]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
             self._started = True
         await send({"type": "http.response.body", "body": body, "more_body": more})
 

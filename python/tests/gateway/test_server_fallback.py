@@ -71,6 +71,7 @@ async def test_when_the_chosen_one_is_gone_the_next_answers_and_is_named_everywh
     done = events[-1][1]
     start = events[0][1]
     assert (done["outcome"], start["provider"], start["model"]) == ("complete", "ollama", "spare")
+    assert (answer.headers["x-archon-provider"], done["provider"]) == ("ollama", "ollama")
     assert (health["status"], health["primary"]["last_error"]["code"]) == ("degraded", "connection_refused")
 
 
@@ -93,7 +94,7 @@ async def test_a_chosen_one_that_fails_at_the_answer_itself_is_passed_over(
     address = start_server(**chain(first.url, second.url, vllm_embedding_url))
     async with httpx.AsyncClient(base_url=address, timeout=60) as archon:
         done = events_of((await archon.post("/api/chat", json=ASK)).text)[-1][1]
-    assert (done["outcome"], done["answer"]) == ("complete", "t0 t1 t2 ")
+    assert (done["outcome"], done["provider"], done["answer"]) == ("complete", "ollama", "t0 t1 t2 ")
 
 
 async def test_the_chosen_one_is_asked_again_once_it_is_back(

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import JSONResponse
+from starlette.datastructures import MutableHeaders
 
 from src.agents import replay
 from src.agents.chat_settings import GROUNDED_TEMPERATURE, MAX_SEED, MAX_STOPS, MAX_TEMPERATURE
@@ -29,8 +30,10 @@ LastEvent = Annotated[str | None, Header(alias="Last-Event-ID", max_length=20)]
 
 @router.post("", response_class=EventStream, status_code=200)
 async def ask(body: ChatBody, rooms: InRooms, stopping: Stopping) -> EventStream:
-    """Stream an answer. What fails before its start is an ordinary HTTP error."""
-    return EventStream(_asked(rooms, body.value(), body.keep_s, stopping), stopping, farewell=_FAREWELL)
+    """Stream an answer. What fails before its start is an ordinary HTTP error; a header names the provider asked."""
+    headers = MutableHeaders()
+    events = _asked(rooms, body.value(), body.keep_s, stopping, headers)
+    return EventStream(events, stopping, farewell=_FAREWELL, headers=headers)
 
 
 @router.get("/answers/{message_id}/events", response_class=EventStream, status_code=200)
@@ -76,10 +79,11 @@ async def limits(
 
 
 async def _asked(
-    rooms: Rooms, request: AskRequest, keep_s: float, stopping: asyncio.Event
+    rooms: Rooms, request: AskRequest, keep_s: float, stopping: asyncio.Event, headers: MutableHeaders
 ) -> AsyncGenerator[ServerEvent, None]:
-    """Ask, then watch."""
+    """Ask, then watch. `headers` get the provider before the first event goes out; `done` says who answered."""
     run = await rooms.chat.begin(request, keep_s)
+    headers["X-Archon-Provider"] = run.started.result().provider
     async with aclosing(_watched(run, 0, stopping)) as watched:
         async for event in watched:
             yield event
