@@ -36,8 +36,8 @@ class Weights:
     The values won on the tuning part of `bench/quality.py`; docs/benchmarks.md has the table.
     """
 
-    rank_constant: float = 60.0
-    keyword: float = 1.0
+    rank_constant: float = 10.0
+    keyword: float = 1.5
     heading: float = 0.5
 
 

@@ -10,7 +10,7 @@ from src.inference.models import Vector
 from src.search.query import SearchService
 from src.search.results import match_type
 from src.store.postgres import PostgresDatabase
-from src.store.search import Scope, SearchRepository
+from src.store.search import Scope, SearchRepository, Weights
 
 from .conftest import giving
 from .shelf import WireEmbedder
@@ -25,7 +25,7 @@ async def test_a_question_finds_the_passage_that_answers_it(space: int, service:
 async def test_a_chunk_says_how_it_was_found(space: int, service: SearchService) -> None:
     hit = (await service.search("asyncio.gather")).hits[0]
     assert (hit.vector_rank, hit.keyword_rank, match_type(hit)) == (1, 1, "hybrid")
-    assert hit.fused_score == pytest.approx(2 / 61)
+    assert hit.fused_score == pytest.approx((1 + Weights().keyword) / (Weights().rank_constant + 1))
     assert 0.3 < (hit.similarity or 0) <= 1
 
 
