@@ -18,6 +18,9 @@ export const server = setupServer(
   ),
   http.get("/api/knowledge-items/summary", () => sourceList([SOURCE])),
   http.get("/api/progress/", () => HttpResponse.json({ operations: [], count: 0 })),
+  http.get("/api/connections", () =>
+    HttpResponse.json({ connections: [], default: null, fields: [], providers: [] }),
+  ),
   http.get("/api/chat/conversations", () => HttpResponse.json({ conversations: [] })),
 );
 

@@ -1,11 +1,15 @@
 import { bodyOf, type ErrorBody, localError } from "@/shared/api/errors";
-import type { ChatEvent, Citation, Message, Outcome, Passage, Usage } from "./api/schemas";
+import type { ChatEvent, Citation, LeftOut, Message, Outcome, Passage, Usage } from "./api/schemas";
 
 /** A question and its answer, being written or stored. */
 export interface Answer {
-  /** Its place in the conversation, from 0: what stays the same while it is written and stored. */
-  turn: number;
   question: string;
+  questionId: string | null;
+  /** The answer that the question follows. */
+  after: string | null;
+  /** Ids of all edits of the question, of all answers to it; empty where there is one. */
+  questionVersions: readonly string[];
+  versions: readonly string[];
   messageId: string | null;
   text: string;
   reasoning: string;
@@ -16,17 +20,23 @@ export interface Answer {
   /** null while it is being written. */
   outcome: Outcome | null;
   finishReason: string | null;
+  /** Whether passages were looked for at all. */
+  knowledge: boolean;
   /** Why no passage was found, where none was. */
   reason: string | null;
+  leftOut: LeftOut;
   /** Whether anything of it has support; null while nobody knows. */
   supported: boolean | null;
   model: string | null;
 }
 
-export function asked(question: string): Answer {
+export function asked(question: string, after: string | null = null): Answer {
   return {
-    turn: 0,
     question,
+    questionId: null,
+    after,
+    questionVersions: [],
+    versions: [],
     messageId: null,
     text: "",
     reasoning: "",
@@ -36,7 +46,9 @@ export function asked(question: string): Answer {
     error: null,
     outcome: null,
     finishReason: null,
+    knowledge: true,
     reason: null,
+    leftOut: null,
     supported: null,
     model: null,
   };
@@ -46,8 +58,19 @@ export function asked(question: string): Answer {
 export function after(answer: Answer, event: ChatEvent): Answer {
   switch (event.name) {
     case "start": {
-      const { message_id, model, passages, reason } = event.data;
-      return { ...answer, messageId: message_id, model: model ?? null, passages, reason: reason ?? null };
+      const { message_id, question_id, model, passages, reason, left_out, knowledge } = event.data;
+      // Whoever reads this event begins anew with it: the answer may be told once more after a broken connection.
+      return {
+        ...asked(answer.question, answer.after),
+        questionVersions: answer.questionVersions,
+        messageId: message_id,
+        questionId: question_id ?? answer.questionId,
+        model: model ?? null,
+        passages,
+        knowledge,
+        reason: reason ?? null,
+        leftOut: left_out ?? null,
+      };
     }
     case "token":
       return { ...answer, text: answer.text + event.data.text };
@@ -60,15 +83,16 @@ export function after(answer: Answer, event: ChatEvent): Answer {
     case "error":
       return { ...answer, error: event.data };
     case "done": {
-      const { outcome, finish_reason, supported, answer: whole, message_id } = event.data;
+      const { outcome, finish_reason, supported, answer: whole, message_id, model } = event.data;
       return {
         ...answer,
         outcome,
         finishReason: finish_reason ?? null,
         // An answer that broke before its sentences were looked at is not an unsupported one.
-        supported: outcome === "complete" || answer.citations.length > 0 ? supported : null,
+        supported: outcome === "complete" || answer.citations.length > 0 ? (supported ?? null) : null,
         text: whole || answer.text,
         messageId: message_id ?? answer.messageId,
+        model: model ?? answer.model,
       };
     }
   }
@@ -96,45 +120,43 @@ export function cut(answer: Answer): Answer {
   return answer.outcome ? answer : { ...answer, outcome: "upstream_error", error: answer.error ?? error };
 }
 
+/** Whether it can be gone on with: it ended before it was whole, and the server has it. */
+export function canContinue({ outcome, finishReason, messageId }: Answer): boolean {
+  if (messageId === null || outcome === null) return false;
+  return outcome !== "complete" || finishReason === "length";
+}
+
 /** Stored messages as questions with their answers. */
 export function answersOf(messages: readonly Message[]): Answer[] {
   const answers: Answer[] = [];
-  let question = "";
+  let question: Message | null = null;
   for (const message of messages) {
-    if (message.role === "user") question = message.content;
+    if (message.role === "user") question = message;
     if (message.role === "assistant") answers.push(stored(question, message));
   }
-  const last = messages.at(-1);
-  // A question whose answer was never stored: the server was stopped in the middle of it.
-  if (last?.role === "user") answers.push({ ...asked(last.content), outcome: "cancelled" });
-  return answers.map((answer, turn) => ({ ...answer, turn }));
+  return answers;
 }
 
-/** An answer without an end after this long was interrupted by a server that died. */
-const GIVEN_UP_MS = 10 * 60_000;
-
-function outcomeOf(message: Message): Outcome | null {
-  const age = Date.now() - Date.parse(message.created_at ?? "");
-  return message.outcome ?? (age < GIVEN_UP_MS ? null : "cancelled");
-}
-
-/** Whether a stored answer is still being written. */
-export function answerIsOpen(message: Message): boolean {
-  return outcomeOf(message) === null;
-}
-
-function stored(question: string, message: Message): Answer {
-  const supported = message.support.length === 0 ? null : message.support.some((one) => one.kind !== "none");
+function stored(question: Message | null, message: Message): Answer {
+  const { support, notes } = message;
   return {
-    ...asked(question),
+    ...asked(question?.content ?? "", question?.parent_id ?? null),
+    questionId: question?.id ?? null,
+    questionVersions: question?.versions ?? [],
+    versions: message.versions,
     messageId: message.id,
     text: message.content,
+    reasoning: message.reasoning ?? "",
     passages: message.passages ?? [],
-    citations: message.support,
+    citations: support,
     usage: message.usage ?? null,
     error: message.error ?? null,
-    outcome: outcomeOf(message),
-    supported,
+    outcome: message.outcome ?? null,
+    finishReason: message.finish_reason ?? null,
+    knowledge: notes?.knowledge ?? true,
+    reason: notes?.reason ?? null,
+    leftOut: notes?.left_out ?? null,
+    supported: support.length === 0 ? null : support.some((one) => one.kind !== "none"),
     model: message.model ?? null,
   };
 }

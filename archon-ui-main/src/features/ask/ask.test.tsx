@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { errorBody, PASSAGES, SETTINGS } from "@/testing/fixtures";
 import { open } from "@/testing/render";
 import { eventStream, server } from "@/testing/server";
+import { DEFAULT_SETTINGS } from "./api/schemas";
 
 const TEXT = "Use `gather` [1]. A group waits. Bananas fly.";
 const START = {
@@ -13,6 +14,7 @@ const START = {
   model: "tiny-chat",
   passages: PASSAGES,
 };
+const KEEP_S = 20;
 const DONE = { outcome: "complete", finish_reason: "stop", supported: true, answer: TEXT, message_id: "m1" };
 const CITATIONS = [
   { sentence: "Use `gather` [1].", start: 0, end: 17, kind: "cited", numbers: [1], similarity: 0.8 },
@@ -20,6 +22,8 @@ const CITATIONS = [
   { sentence: "Bananas fly.", start: 33, end: 45, kind: "none", numbers: [], similarity: 0.1 },
 ];
 const NOT_FOUND = { detail: errorBody({ error: "No such conversation.", code: "not_found" }) };
+
+const SETTINGS_SENT = DEFAULT_SETTINGS;
 
 /** A server that answers one question, as the test says. */
 function answering() {
@@ -55,7 +59,9 @@ describe("an answer", () => {
     stream.send("token", { text: "gather." });
     expect(await screen.findByText("Use gather.")).toBeInTheDocument();
     expect(router.state.location.pathname).toBe("/ask/c1");
-    expect(asked).toEqual([{ message: "How?", conversation_id: null, source_ids: [] }]);
+    expect(asked).toEqual([
+      { message: "How?", conversation_id: null, settings: SETTINGS_SENT, keep_s: KEEP_S },
+    ]);
   });
 
   test("tells the three kinds of sentences apart in words, not by colour alone", async () => {
@@ -113,18 +119,31 @@ describe("an answer", () => {
     expect(banner.compareDocumentPosition(text) & Node.DOCUMENT_POSITION_FOLLOWING).toBeTruthy();
   });
 
-  test("is stopped by closing the connection, and marked as stopped", async () => {
-    const { stream, signals } = answering();
+  test("is stopped by asking the server, and marked as stopped", async () => {
+    const { stream } = answering();
+    server.use(
+      http.post("/api/chat/answers/m1/stop", () => {
+        stream.send("done", { ...DONE, outcome: "cancelled", finish_reason: null, answer: "Use " });
+        return HttpResponse.json({ stopped: true });
+      }),
+    );
     const { user } = await askQuestion();
     stream.send("start", START);
     stream.send("token", { text: "Use " });
     await screen.findByText("Use");
     await user.click(screen.getByRole("button", { name: "Stop" }));
     expect(await screen.findByText("Stopped here, before the answer was whole.")).toBeInTheDocument();
+  });
+
+  test("is stopped by leaving, before it has begun", async () => {
+    const { signals } = answering();
+    const { user } = await askQuestion();
+    await user.click(await screen.findByRole("button", { name: "Stop" }));
+    expect(await screen.findByText("Stopped before the answer began.")).toBeInTheDocument();
     expect(signals[0]?.aborted).toBe(true);
   });
 
-  test("that was cut off gives the reason and can be asked again", async () => {
+  test("that was cut off gives the reason and can be continued", async () => {
     const { stream, asked } = answering();
     const { user } = await askQuestion();
     stream.send("start", START);
@@ -133,18 +152,25 @@ describe("an answer", () => {
     stream.send("done", { ...DONE, outcome: "truncated", answer: "Use ", finish_reason: null });
     const alert = await screen.findByRole("alert");
     expect(alert).toHaveTextContent("The answer was cut off.The model's server went away.");
-    await user.click(within(alert).getByRole("button", { name: "Ask again" }));
+    await user.click(within(alert).getByRole("button", { name: "Continue" }));
     await waitFor(() => expect(asked).toHaveLength(2));
-    expect(asked[1]).toEqual({ message: "How?", conversation_id: "c1", source_ids: [] });
+    expect(asked[1]).toEqual({ message: "", conversation_id: "c1", continues: "m1", keep_s: KEEP_S });
   });
 
-  test("whose stream ends without its last event is not taken for whole", async () => {
+  test("whose stream ends without its last event is taken up again, and never taken for whole", async () => {
     const { stream } = answering();
+    const again = eventStream();
+    server.use(http.get("/api/chat/answers/m1/events", () => again.response()));
     await askQuestion();
     stream.send("start", START);
     stream.send("token", { text: "Use " });
     stream.end();
-    expect(await screen.findByText("The connection ended before the answer did.")).toBeInTheDocument();
+    again.send("start", START);
+    again.send("token", { text: "Use it" });
+    expect(await screen.findByText("Use it")).toBeInTheDocument();
+    again.end();
+    server.use(http.get("/api/chat/answers/m1/events", () => HttpResponse.json(NOT_FOUND, { status: 404 })));
+    expect(await screen.findByText("No such conversation.")).toBeInTheDocument();
   });
 
   test("that was refused before it began shows the typed error", async () => {
@@ -164,11 +190,17 @@ describe("an answer", () => {
     const { stream } = answering();
     await askQuestion();
     stream.send("start", START);
-    const text = "<img src=x onerror=alert(1)> ![a](https://e.example/a.png) [link](https://e.example/)";
+    const text =
+      "<img src=x onerror=alert(1)> ![a](https://e.example/a.png?q=secret) [here](https://e.example/) [x](javascript:alert)";
     stream.send("token", { text });
     const article = within(await answer());
-    const link = await article.findByRole("link", { name: "link" });
+    const link = await article.findByRole("link", { name: /^here.*e\.example/ });
     expect(link).toHaveAttribute("rel", "noopener noreferrer nofollow");
+    expect(article.getByRole("link", { name: /^Image: a/ })).toHaveAttribute(
+      "href",
+      "https://e.example/a.png?q=secret",
+    );
+    expect(article.getAllByRole("link")).toHaveLength(2);
     expect(article.queryByRole("img")).not.toBeInTheDocument();
   });
 });
@@ -181,7 +213,7 @@ describe("the composer", () => {
       await screen.findByRole("textbox", { name: "Your question" }),
       "a{Shift>}{Enter}{/Shift}b{Enter}",
     );
-    await waitFor(() => expect(asked).toEqual([{ message: "a\nb", conversation_id: null, source_ids: [] }]));
+    await waitFor(() => expect(asked).toMatchObject([{ message: "a\nb", conversation_id: null }]));
   });
 
   test("looks only in the sources that are chosen", async () => {
@@ -191,7 +223,7 @@ describe("the composer", () => {
     await user.click(await screen.findByRole("checkbox", { name: "Python reference" }));
     await user.keyboard("{Escape}");
     await user.type(screen.getByRole("textbox", { name: "Your question" }), "q{Enter}");
-    await waitFor(() => expect(asked).toEqual([{ message: "q", conversation_id: null, source_ids: ["py"] }]));
+    await waitFor(() => expect(asked).toMatchObject([{ message: "q", settings: { source_ids: ["py"] } }]));
   });
 
   test("says when no model is there to answer", async () => {

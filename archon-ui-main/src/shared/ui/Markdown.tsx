@@ -30,16 +30,17 @@ const SAFE: Components = {
 interface MarkdownProps {
   text: string;
   components?: Components;
+  remarkPlugins?: NonNullable<Options["remarkPlugins"]>;
   rehypePlugins?: Options["rehypePlugins"];
   className?: string;
 }
 
 /** Markdown without active content: raw HTML is shown as the text it is. */
-export function Markdown({ text, components, rehypePlugins, className }: MarkdownProps) {
+export function Markdown({ text, components, remarkPlugins = [], rehypePlugins, className }: MarkdownProps) {
   return (
     <div className={classes("prose", className)}>
       <ReactMarkdown
-        remarkPlugins={[remarkGfm]}
+        remarkPlugins={[remarkGfm, ...remarkPlugins]}
         rehypePlugins={rehypePlugins}
         components={{ ...SAFE, ...components }}
       >

@@ -1,11 +1,15 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { request, send } from "@/shared/api/client";
-import { answerIsOpen } from "../answer";
-import { Conversation, ConversationList } from "./schemas";
+import {
+  keepPreviousData,
+  useInfiniteQuery,
+  useMutation,
+  useQuery,
+  useQueryClient,
+} from "@tanstack/react-query";
+import { request, send, withQuery } from "@/shared/api/client";
+import { saveFile } from "@/shared/lib/saveFile";
+import { type ChatSettings, Conversation, ConversationList, Limits, PageNames } from "./schemas";
 
 export const CONVERSATIONS_KEY = ["conversations"] as const;
-
-const WRITING_EVERY_MS = 2_000;
 
 const path = (id: string) => `/api/chat/conversations/${encodeURIComponent(id)}`;
 
@@ -13,28 +17,33 @@ export function conversationKey(id: string | null) {
   return [...CONVERSATIONS_KEY, "one", id] as const;
 }
 
-export function useConversations() {
+/** The latest conversations; with `words` those that have all of them. */
+export function useConversations(words = "") {
   return useQuery({
-    queryKey: [...CONVERSATIONS_KEY, "list"],
+    queryKey: [...CONVERSATIONS_KEY, "list", words],
     queryFn: async ({ signal }) =>
-      (await request(ConversationList, "/api/chat/conversations", { signal })).conversations,
+      (await request(ConversationList, withQuery("/api/chat/conversations", { search: words }), { signal }))
+        .conversations,
+    placeholderData: keepPreviousData,
   });
 }
 
-/** A conversation with its answers as they were stored. */
+/** A conversation from its end backwards, a page at a time: `fetchNextPage` brings what came before. */
 export function useConversation(id: string | null) {
-  return useQuery({
+  return useInfiniteQuery({
     queryKey: conversationKey(id),
-    queryFn: ({ signal }) => request(Conversation, path(id ?? ""), { signal }),
+    queryFn: ({ signal, pageParam }) =>
+      request(Conversation, withQuery(path(id ?? ""), { before: pageParam }), { signal }),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => (page.earlier ? (page.messages[0]?.id ?? null) : null),
     enabled: id !== null,
-    // Written in another window, say: its end is waited for.
-    refetchInterval: ({ state }) => (state.data && isBeingWritten(state.data) ? WRITING_EVERY_MS : false),
+    select: ({ pages }) => ({
+      id: pages[0]?.id ?? "",
+      title: pages[0]?.title ?? null,
+      settings: pages[0]?.settings,
+      messages: pages.toReversed().flatMap((page) => page.messages),
+    }),
   });
-}
-
-function isBeingWritten({ messages }: Conversation): boolean {
-  const last = messages.at(-1);
-  return last?.role === "assistant" && answerIsOpen(last);
 }
 
 export function useDeleteConversation() {
@@ -42,5 +51,64 @@ export function useDeleteConversation() {
   return useMutation({
     mutationFn: (id: string) => send(path(id), { method: "DELETE" }),
     onSuccess: () => client.invalidateQueries({ queryKey: [...CONVERSATIONS_KEY, "list"] }),
+  });
+}
+
+interface Change {
+  title?: string;
+  settings?: ChatSettings;
+}
+
+/** Renames a conversation, or changes how it is answered. */
+export function useChangeConversation(id: string) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (json: Change) => send(path(id), { method: "PUT", json }),
+    onSettled: () => client.invalidateQueries({ queryKey: CONVERSATIONS_KEY }),
+  });
+}
+
+/** Shows the branch through another version of a message. */
+export function useShowBranch(id: string) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (message_id: string) => send(`${path(id)}/branch`, { method: "PUT", json: { message_id } }),
+    onSuccess: () => client.invalidateQueries({ queryKey: conversationKey(id) }),
+  });
+}
+
+export type ExportKind = "markdown" | "json";
+
+/** Hands a conversation to the person as a file. */
+export function useExport(id: string) {
+  return useMutation({
+    mutationFn: async (kind: ExportKind) => {
+      const response = await send(withQuery(`${path(id)}/export`, { format: kind }), { accept: "*/*" });
+      const named = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "");
+      const type = kind === "json" ? "application/json" : "text/markdown";
+      saveFile(named?.[1] ?? `conversation.${kind === "json" ? "json" : "md"}`, await response.text(), type);
+    },
+  });
+}
+
+/** What the sampling settings may be with a model; asked for when somebody looks. */
+export function useLimits(settings: ChatSettings, wanted: boolean) {
+  const { connection_id, model } = settings;
+  return useQuery({
+    queryKey: ["chat-limits", connection_id ?? null, model ?? null],
+    queryFn: ({ signal }) =>
+      request(Limits, withQuery("/api/chat/limits", { connection_id, model }), { signal }),
+    enabled: wanted,
+  });
+}
+
+/** Pages that can be attached, by words of their title or address. */
+export function usePageNames(words: string, wanted: boolean) {
+  return useQuery({
+    queryKey: ["page-names", words],
+    queryFn: async ({ signal }) =>
+      (await request(PageNames, withQuery("/api/chat/pages", { search: words }), { signal })).pages,
+    enabled: wanted,
+    placeholderData: keepPreviousData,
   });
 }

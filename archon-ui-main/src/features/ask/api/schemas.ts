@@ -3,6 +3,7 @@ import { ErrorBody } from "@/shared/api/errors";
 
 const text = z.string().nullish().catch(null);
 const number = z.number().nullish().catch(null);
+const texts = z.array(z.string()).catch([]);
 
 export const Passage = z.object({
   number: z.number(),
@@ -47,21 +48,35 @@ export type Usage = z.infer<typeof Usage>;
 export const Outcome = z.enum(["complete", "truncated", "upstream_error", "stalled", "cancelled"]);
 export type Outcome = z.infer<typeof Outcome>;
 
+const LeftOut = z
+  .object({
+    passages: z.number().catch(0),
+    messages: z.number().catch(0),
+    passage_cut: z.boolean().catch(false),
+  })
+  .nullish()
+  .catch(null);
+export type LeftOut = z.infer<typeof LeftOut>;
+
 const Start = z.object({
   conversation_id: z.string(),
   message_id: z.string(),
+  question_id: text,
   provider: text,
   model: text,
   passages: z.array(Passage),
   reason: text,
+  left_out: LeftOut,
+  knowledge: z.boolean().catch(true),
 });
 
 const Done = z.object({
   outcome: Outcome,
   finish_reason: text,
-  supported: z.boolean(),
+  supported: z.boolean().nullish().catch(null),
   answer: z.string(),
   message_id: text,
+  model: text,
 });
 
 const Piece = z.object({ text: z.string() });
@@ -84,33 +99,64 @@ export type ChatEvent = {
   [Name in keyof typeof EVENTS]: { name: Name; data: z.infer<(typeof EVENTS)[Name]> };
 }[keyof typeof EVENTS];
 
-/** How a stored answer's sentences are supported: the citations, or an object that holds them. */
-const StoredSupport = z
-  .union([
-    z.array(Citation),
-    z.object({ sentences: z.array(Citation) }).transform((support) => support.sentences),
-    z.object({ citations: z.array(Citation) }).transform((support) => support.citations),
-  ])
+const Notes = z
+  .object({ knowledge: z.boolean().catch(true), reason: text, left_out: LeftOut })
   .nullish()
-  .transform((support) => support ?? [])
-  .catch([]);
+  .catch(null);
 
 export const Message = z.object({
   id: z.string(),
+  parent_id: text,
   role: z.enum(["user", "assistant", "system"]),
   content: z.string().catch(""),
+  reasoning: z.string().nullish().catch(""),
   outcome: Outcome.nullish().catch(null),
+  finish_reason: text,
   passages: z.array(Passage).nullish().catch([]),
-  support: StoredSupport,
+  support: z
+    .array(Citation)
+    .nullish()
+    .transform((support) => support ?? [])
+    .catch([]),
+  notes: Notes,
   provider: text,
   model: text,
   usage: Usage.nullish().catch(null),
   error: ErrorBody.nullish().catch(null),
   created_at: text,
+  /** Ids of all that stand in its place, where there are several: edits of a question, retries of an answer. */
+  versions: texts,
 });
 export type Message = z.infer<typeof Message>;
 
-export const Conversation = z.object({ id: z.string(), title: text, messages: z.array(Message) });
+export const ChatSettings = z.object({
+  connection_id: text.default(null),
+  model: text.default(null),
+  knowledge: z.boolean().default(true),
+  source_ids: texts.default([]),
+  tags: texts.default([]),
+  pages: texts.default([]),
+  pinned_sources: texts.default([]),
+  match_count: z.number().default(6),
+  system_prompt: z.string().default(""),
+  temperature: number.default(null),
+  top_p: number.default(null),
+  max_tokens: number.default(null),
+  stop: texts.default([]),
+  seed: number.default(null),
+});
+export type ChatSettings = z.infer<typeof ChatSettings>;
+
+export const DEFAULT_SETTINGS: ChatSettings = ChatSettings.parse({});
+
+export const Conversation = z.object({
+  id: z.string(),
+  title: text,
+  settings: ChatSettings.catch(DEFAULT_SETTINGS).default(DEFAULT_SETTINGS),
+  messages: z.array(Message),
+  /** Whether there are messages before the first of these. */
+  earlier: z.boolean().catch(false),
+});
 export type Conversation = z.infer<typeof Conversation>;
 
 export const ConversationInfo = z.object({
@@ -119,7 +165,21 @@ export const ConversationInfo = z.object({
   created_at: text,
   updated_at: text,
   message_count: z.number().catch(0),
+  snippet: text,
 });
 export type ConversationInfo = z.infer<typeof ConversationInfo>;
 
 export const ConversationList = z.object({ conversations: z.array(ConversationInfo) });
+
+/** What the sampling settings may be with a model. */
+export const Limits = z.object({ model: text, max_model_len: number });
+export type Limits = z.infer<typeof Limits>;
+
+export const PageName = z.object({
+  page_id: z.string(),
+  title: text,
+  url: z.string(),
+  source_id: z.string(),
+});
+export type PageName = z.infer<typeof PageName>;
+export const PageNames = z.object({ pages: z.array(PageName) });

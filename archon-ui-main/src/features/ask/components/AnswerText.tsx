@@ -1,10 +1,11 @@
 import { useMemo } from "react";
 import type { Components } from "react-markdown";
-import { Markdown } from "@/shared/ui/Markdown";
 import { type Passage, SupportKind } from "../api/schemas";
+import { forMath } from "../math";
 import { markSupport, type Placed } from "../support";
 import { Chip } from "./Chip";
 import type { OpenedPassage } from "./PassagePanel";
+import { RichText } from "./RichText";
 
 interface AnswerTextProps {
   text: string;
@@ -18,11 +19,11 @@ interface AnswerTextProps {
 export function AnswerText({ text, placed, passages, writing, onOpen }: AnswerTextProps) {
   const plugins = useMemo(() => {
     const numbers = new Set(passages.map((passage) => passage.number));
-    return [markSupport(text, placed, numbers)];
+    return [markSupport(forMath(text), placed, numbers)];
   }, [text, placed, passages]);
   const components = useMemo(() => chips(passages, onOpen), [passages, onOpen]);
   return (
-    <Markdown
+    <RichText
       text={text}
       rehypePlugins={plugins}
       components={components}

@@ -1,33 +1,46 @@
 import { memo, useMemo } from "react";
+import { plural } from "@/shared/lib/format";
 import { Notice } from "@/shared/ui/Notice";
 import type { Answer } from "../answer";
 import { place } from "../support";
+import { AnswerActions } from "./AnswerActions";
 import { AnswerEnd } from "./AnswerEnd";
 import { AnswerText } from "./AnswerText";
 import { Legend } from "./Legend";
 import { PassageList } from "./PassageList";
 import type { OpenedPassage } from "./PassagePanel";
+import { QuestionView } from "./QuestionView";
+
+/** What can be done with an answer; nothing of it while one is being written. */
+export interface AnswerDoings {
+  retry: (answer: Answer) => void;
+  edit: (answer: Answer, message: string) => void;
+  goOn: (answer: Answer) => void;
+  show: (messageId: string) => void;
+}
 
 interface AnswerViewProps {
   answer: Answer;
   last: boolean;
   onOpen: (opened: OpenedPassage) => void;
-  onRetry?: () => void;
+  doings: AnswerDoings | null;
 }
 
 /** A question, its answer, and what the answer rests on. */
-export const AnswerView = memo(function AnswerView({ answer, last, onOpen, onRetry }: AnswerViewProps) {
-  const { question, text, citations, passages, outcome } = answer;
+export const AnswerView = memo(function AnswerView({ answer, last, onOpen, doings }: AnswerViewProps) {
+  const { question, text, citations, passages, outcome, reasoning, knowledge } = answer;
   const placed = useMemo(() => place(text, citations), [text, citations]);
   const writing = outcome === null;
   return (
     <article
-      aria-label={`Answer to: ${question}`}
-      className={last ? undefined : "border-b border-line pb-10"}
+      aria-label={`Answer to: ${question.slice(0, 200)}`}
+      className={
+        last
+          ? undefined
+          : "border-b border-line pb-10 [content-visibility:auto] [contain-intrinsic-size:auto_28rem]"
+      }
     >
-      <h2 className="whitespace-pre-wrap font-serif [text-wrap:pretty] text-[1.375rem] font-semibold leading-snug sm:text-2xl">
-        {question}
-      </h2>
+      <QuestionView answer={answer} doings={doings} />
       <div className="mt-4 space-y-4" aria-busy={writing} aria-live="polite">
         {answer.supported === false && text !== "" && (
           <Notice tone="warn" role="alert" title="Nothing in this answer has support in your knowledge.">
@@ -35,14 +48,16 @@ export const AnswerView = memo(function AnswerView({ answer, last, onOpen, onRet
           </Notice>
         )}
         {answer.reason && passages.length === 0 && <NothingFound reason={answer.reason} />}
-        {answer.reasoning && <Reasoning text={answer.reasoning} open={writing && text === ""} />}
+        {reasoning && <Reasoning text={reasoning} open={writing && text === ""} />}
         {text === "" && writing ? (
-          <Waiting found={passages.length} started={answer.messageId !== null} />
+          <Waiting found={passages.length} started={answer.messageId !== null} knowledge={knowledge} />
         ) : (
           <AnswerText text={text} placed={placed} passages={passages} writing={writing} onOpen={onOpen} />
         )}
-        <AnswerEnd answer={answer} onRetry={onRetry} />
+        <AnswerEnd answer={answer} onContinue={doings ? () => doings.goOn(answer) : undefined} />
+        <LeftOutNote answer={answer} />
       </div>
+      <AnswerActions answer={answer} doings={doings} />
       {!writing && placed.length > 0 && <Legend placed={placed} />}
       {passages.length > 0 && text !== "" && !writing && (
         <PassageList passages={passages} placed={placed} onOpen={onOpen} />
@@ -53,6 +68,8 @@ export const AnswerView = memo(function AnswerView({ answer, last, onOpen, onRet
 
 const REASONS: Record<string, string> = {
   empty_store: "Nothing is stored yet, so the model answers from what it learned, not from your knowledge.",
+  filter_excludes_all:
+    "No source fits the chosen sources and tags, so the model answers from what it learned, not from your knowledge.",
   no_match:
     "No stored passage fits this question, so the model answers from what it learned, not from your knowledge.",
   other_space:
@@ -67,11 +84,24 @@ function NothingFound({ reason }: { reason: string }) {
   );
 }
 
-function Waiting({ found, started }: { found: number; started: boolean }) {
+/** What had no room in the model's context, once the answer is there. */
+function LeftOutNote({ answer: { leftOut, outcome } }: { answer: Answer }) {
+  if (!leftOut || outcome === null) return null;
+  const parts = [
+    leftOut.passages > 0 ? plural(leftOut.passages, "passage") : null,
+    leftOut.messages > 0 ? `${plural(leftOut.messages, "earlier message")}` : null,
+    leftOut.passage_cut ? "the end of a passage" : null,
+  ].filter(Boolean);
+  if (parts.length === 0) return null;
+  return <p className="text-[0.8125rem] text-soft">No room in the model's context for {parts.join(", ")}.</p>;
+}
+
+function Waiting({ found, started, knowledge }: { found: number; started: boolean; knowledge: boolean }) {
+  const reading = knowledge ? `Reading ${plural(found, "passage")}…` : "Waiting for the first word…";
   return (
     <p role="status" className="flex items-center gap-3 text-soft">
       <span aria-hidden className="shimmer h-4 w-24" />
-      {started ? `Reading ${found} passages…` : "Looking for passages…"}
+      {started ? reading : "Looking for passages…"}
     </p>
   );
 }

@@ -1,20 +1,28 @@
 import { ArrowUp, Square } from "lucide-react";
 import { type KeyboardEvent, useState } from "react";
+import { count } from "@/shared/lib/format";
 import { Button } from "@/shared/ui/Button";
-import { SourceFilter } from "./SourceFilter";
+import type { ChatSettings } from "../api/schemas";
+import type { Changes } from "../hooks/useChatSettings";
+import { Attachments } from "./Attachments";
+import { KnowledgePicker } from "./KnowledgePicker";
+
+/** What the server takes at most. */
+const LONGEST = 200_000;
 
 interface ComposerProps {
   writing: boolean;
-  sourceIds: readonly string[];
-  onSourceIds: (ids: readonly string[]) => void;
+  settings: ChatSettings;
+  onChange: (changes: Changes) => void;
   onSend: (message: string) => void;
   onStop: () => void;
 }
 
 /** The box a question is typed into. Enter asks, Shift+Enter begins a new line. */
-export function Composer({ writing, sourceIds, onSourceIds, onSend, onStop }: ComposerProps) {
+export function Composer({ writing, settings, onChange, onSend, onStop }: ComposerProps) {
   const [text, setText] = useState("");
-  const ready = text.trim() !== "" && !writing;
+  const tooLong = text.length > LONGEST;
+  const ready = text.trim() !== "" && !writing && !tooLong;
   const send = () => {
     if (!ready) return;
     onSend(text.trim());
@@ -36,29 +44,40 @@ export function Composer({ writing, sourceIds, onSourceIds, onSend, onStop }: Co
       }}
     >
       <textarea
+        data-composer
         aria-label="Your question"
         aria-describedby="composer-keys"
-        placeholder="Ask your knowledge…"
+        aria-invalid={tooLong || undefined}
+        placeholder={settings.knowledge ? "Ask your knowledge…" : "Ask the model…"}
         rows={1}
         value={text}
         onChange={(event) => setText(event.target.value)}
         onKeyDown={onKeyDown}
         className="field-sizing-content block max-h-48 min-h-11 w-full resize-none bg-transparent px-2.5 py-2 outline-none"
       />
-      <div className="flex items-center justify-between gap-3">
-        <SourceFilter chosen={sourceIds} onChoose={onSourceIds} />
-        <span id="composer-keys" className="ml-auto hidden text-[0.8125rem] text-soft sm:inline">
+      {tooLong && (
+        <p role="alert" className="px-2.5 pb-2 text-sm font-medium text-bad">
+          {count(text.length)} characters; {count(LONGEST)} is the limit. Shorten it, or add the text as a
+          document and ask about it.
+        </p>
+      )}
+      <div className="flex flex-wrap items-center gap-x-1 gap-y-2">
+        <KnowledgePicker settings={settings} onChange={onChange} />
+        <Attachments settings={settings} onChange={onChange} />
+        <span id="composer-keys" className="ml-auto hidden pr-2 text-[0.8125rem] text-soft md:inline">
           Enter asks, Shift + Enter begins a new line
         </span>
-        {writing ? (
-          <Button small onClick={onStop}>
-            <Square aria-hidden className="size-3.5 fill-current" /> Stop
-          </Button>
-        ) : (
-          <Button small type="submit" look="primary" disabled={!ready}>
-            <ArrowUp aria-hidden className="size-4" /> Ask
-          </Button>
-        )}
+        <span className="ml-auto md:ml-0">
+          {writing ? (
+            <Button small onClick={onStop}>
+              <Square aria-hidden className="size-3.5 fill-current" /> Stop
+            </Button>
+          ) : (
+            <Button small type="submit" look="primary" disabled={!ready}>
+              <ArrowUp aria-hidden className="size-4" /> Ask
+            </Button>
+          )}
+        </span>
       </div>
     </form>
   );

@@ -1,5 +1,5 @@
 import { Plus, Trash2 } from "lucide-react";
-import { useState } from "react";
+import { useDeferredValue, useState } from "react";
 import { Link, useNavigate } from "react-router";
 import { classes } from "@/shared/lib/classes";
 import { ago } from "@/shared/lib/format";
@@ -17,19 +17,33 @@ interface ConversationListProps {
 
 /** Past questions, newest first. */
 export function ConversationList({ current, onChosen }: ConversationListProps) {
-  const { data, error, refetch } = useConversations();
+  const [words, setWords] = useState("");
+  const looked = useDeferredValue(words.trim());
+  const { data, error, refetch } = useConversations(looked);
   const [deleting, setDeleting] = useState<ConversationInfo | null>(null);
   return (
     <nav aria-label="Past questions" className="space-y-4">
       <Link to="/ask" onClick={onChosen} className={classes(buttonClasses("secondary"), "w-full")}>
         <Plus aria-hidden className="size-4" /> New question
       </Link>
+      <input
+        type="search"
+        aria-label="Search past questions"
+        placeholder="Search past questions"
+        value={words}
+        onChange={(event) => setWords(event.target.value)}
+        className="input min-h-9 py-1 text-[0.9375rem]"
+      />
       {error && (
         <ErrorNote error={error} title="Past questions could not be read." onRetry={() => void refetch()} />
       )}
       {!data && !error && <Skeleton rows={5} shape="h-11" label="Loading past questions" />}
       {data?.length === 0 && (
-        <p className="px-2 text-sm text-soft">What you ask is kept here, with its passages.</p>
+        <p role="status" className="px-2 text-sm text-soft">
+          {looked
+            ? "No conversation has all of these words."
+            : "What you ask is kept here, with its passages."}
+        </p>
       )}
       <ul className="space-y-0.5">
         {data?.map((one) => (
@@ -47,6 +61,9 @@ export function ConversationList({ current, onChosen }: ConversationListProps) {
               className="min-w-0 flex-1 rounded-lg px-3 py-2"
             >
               <span className="line-clamp-2 text-[0.9375rem] leading-snug">{one.title || "Untitled"}</span>
+              {one.snippet && looked && (
+                <span className="line-clamp-2 text-[0.8125rem] leading-snug text-soft">{one.snippet}</span>
+              )}
               <span className="block text-[0.8125rem] text-soft">
                 {ago(one.updated_at ?? one.created_at)}
               </span>
