@@ -68,23 +68,24 @@ $$;
 -- tables without row security get it, without a policy; our functions are for `service_role` alone. That role owns
 -- nothing, so functions that make or drop an index or change a table run with their owner's right. To be run after
 -- every migration. Elsewhere it changes nothing.
-create or replace function archon_close_tables() returns void language plpgsql as $$
+create or replace function archon_close_tables(parts_only boolean) returns void language plpgsql as $$
 declare
   given record;
 begin
   for given in
     select c.oid::regclass as name from pg_class c
     where c.relkind in ('r', 'p') and c.relname like E'archon\\_%' and pg_table_is_visible(c.oid)
-      and not c.relrowsecurity and exists (select 1 from pg_roles where rolname = 'anon')
+      and not c.relrowsecurity and (c.relispartition or not parts_only)
+      and exists (select 1 from pg_roles where rolname = 'anon')
   loop
     execute format('alter table %s enable row level security', given.name);
   end loop;
 end $$;
 
--- Spaces may bring tables of their own: those are closed when the transaction that made them ends.
+-- Spaces may bring parts of their own: those are closed when the transaction that made them ends.
 create or replace function archon_close_new_tables() returns trigger language plpgsql as $$
 begin
-  perform archon_close_tables();
+  perform archon_close_tables(true);
   return null;
 end $$;
 drop trigger if exists archon_close_new_tables on archon_embedding_spaces;
@@ -98,7 +99,7 @@ begin
   if (select count(*) from pg_roles where rolname in ('anon', 'authenticated', 'service_role')) < 3 then
     return;
   end if;
-  perform archon_close_tables();
+  perform archon_close_tables(false);
   for given in
     select p.oid::regprocedure as name,
            p.prosrc ~* E'\\m(create|drop|alter)\\s+(unique\\s+)?(index|table)\\M|\\manalyze\\M' as changes_the_schema

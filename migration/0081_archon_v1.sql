@@ -219,13 +219,16 @@ create or replace function archon_v1_index_space(space integer) returns void lan
 set maintenance_work_mem = '256MB' as $$
 declare
   dims integer;
+  filled boolean;
 begin
   select s.dimensions into strict dims from archon_embedding_spaces s where s.id = space;
-  if to_regproc('archon_fresh_close') is not null then
-    execute 'select archon_part_index($1, archon_fresh_close($1)) from archon_chunk_vectors v
-             where v.space_id = $1 and v.part > 0 limit 1' using space;
+  if to_regproc('archon_fresh_close') is null then
+    perform archon_space_index(space, dims);
   else
-    perform archon_space_index(space, dims);  -- drop index if exists is never needed: the name is the space's
+    execute 'select exists (select 1 from archon_chunk_vectors v where v.space_id = $1 and v.part > 0)' into filled using space;
+    if filled then
+      perform archon_part_index(space, archon_fresh_close(space));
+    end if;
   end if;
   if to_regproc('archon_code_space_ready') is not null then
     execute 'select archon_code_space_ready($1)' using space;

@@ -19,7 +19,7 @@ do $archon_check$
 declare
   installed text := (select extversion from pg_extension where extname = 'vector');
   unknown text := (select string_agg(version, ', ' order by version) from archon_migrations
-                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0060', '0070', '0075', '0076', '0078', '0080', '0081', '0090'));
+                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0090'));
 begin
   if string_to_array(substring(installed from '^[0-9]+[.][0-9]+'), '.')::integer[] < array[0, 8] then
     raise exception 'pgvector % is too old: run "alter extension vector update".', installed;
@@ -1735,6 +1735,818 @@ $archon_file_0041$;
   insert into archon_migrations (version, migration_name, checksum) values ('0041', 'parts', '0e79dbf85087487d82982b8811740dd8');
 end $archon_step_0041$;
 
+do $archon_step_0050$
+begin
+  if exists (select 1 from archon_migrations where version = '0050') then
+    return;
+  end if;
+  execute $archon_file_0050$
+-- Vectors in parts. Inserting into an HNSW index costs ten times what inserting without one does, and an index is built
+-- over many rows at once far faster than row by row. So each space is a partition of its own, and in it each part is one:
+-- part 0 has its index from the start and is what grows by a few rows; the fresh part has none. A search that orders a
+-- space by distance merges the indexed parts with the fresh one, which it reads exactly: Postgres does that by itself.
+-- A fresh part that has grown large is closed (the next one is opened first, so that nobody waits) and indexed at once.
+-- A space that is given up goes by dropping its partition.
+
+alter table archon_embedding_spaces add column if not exists fresh_part integer not null default 1;
+
+alter table archon_chunk_vectors rename to archon_chunk_vectors_before;
+
+-- No foreign keys: they cost a lookup and a row lock for each vector; triggers below do what they did.
+create table archon_chunk_vectors (
+  space_id integer not null,
+  part integer not null default 0,
+  chunk_id bigint not null,
+  embedding vector not null,
+  primary key (chunk_id, space_id, part)
+) partition by list (space_id);
+
+-- The partition of a part, made on first use. Attached rather than created in place: that lets reading go on meanwhile.
+create or replace function archon_part_ensure(space integer, part integer) returns text language plpgsql as $$
+declare
+  home text := 'archon_chunk_vectors_s' || space;
+  name text := home || '_p' || part;
+begin
+  if to_regclass(home) is null then
+    execute format('create table %I (like archon_chunk_vectors including defaults including constraints, '
+      'primary key (chunk_id, space_id, part)) partition by list (part)', home);
+    execute format('alter table archon_chunk_vectors attach partition %I for values in (%s)', home, space);
+  end if;
+  if to_regclass(name) is null then
+    execute format('create table %I (like archon_chunk_vectors including defaults including constraints, '
+      'primary key (chunk_id, space_id, part))', name);
+    -- Vectors do not get smaller by compression, and a plain column is read without a detour.
+    execute format('alter table %I alter column embedding set storage external', name);
+    execute format('alter table %I attach partition %I for values in (%s)', home, name, part);
+  end if;
+  return name;
+end $$;
+
+create or replace function archon_part_index_name(space integer, part integer) returns text language sql immutable as $$
+  select 'archon_vectors_space_' || space || case when part > 0 then '_p' || part else '' end
+$$;
+
+-- HNSW over a cast: `vector` to 2,000 dimensions, `halfvec` to 4,000, exact above.
+create or replace function archon_part_index(space integer, part integer) returns void language plpgsql
+set maintenance_work_mem = '256MB' as $$
+declare
+  name text := archon_part_ensure(space, part);
+  size integer;
+  cast_type text;
+begin
+  select s.dimensions into strict size from archon_embedding_spaces s where s.id = space;
+  cast_type := case when size <= 2000 then 'vector' when size <= 4000 then 'halfvec' end;
+  if cast_type is not null then
+    execute format('create index if not exists %I on %I using hnsw ((embedding::%s(%s)) %s_cosine_ops)',
+      archon_part_index_name(space, part), name, cast_type, size, cast_type);
+  end if;
+end $$;
+
+-- The parts of a space that vectors may go into: indexed for a few, fresh for many.
+create or replace function archon_space_index(space integer, size integer) returns void language plpgsql as $$
+begin
+  perform archon_part_index(space, 0);
+  perform archon_part_ensure(space, s.fresh_part) from archon_embedding_spaces s where s.id = space;
+end $$;
+
+do $$
+declare
+  space archon_embedding_spaces;
+begin
+  for space in select * from archon_embedding_spaces loop
+    perform archon_part_ensure(space.id, 0);
+    execute format('insert into archon_chunk_vectors (space_id, part, chunk_id, embedding) '
+      'select space_id, 0, chunk_id, embedding from archon_chunk_vectors_before where space_id = %s', space.id);
+    perform archon_space_index(space.id, space.dimensions);
+  end loop;
+end $$;
+drop table archon_chunk_vectors_before;
+
+-- A chunk takes its vectors with it, those of every space.
+create or replace function archon_chunk_vectors_go() returns trigger language plpgsql as $$
+begin
+  delete from archon_chunk_vectors v using gone g where v.chunk_id = g.id;
+  return null;
+end $$;
+create or replace trigger archon_chunk_vectors_go after delete on archon_crawled_pages
+  referencing old table as gone for each statement execute function archon_chunk_vectors_go();
+
+-- A space takes its partition with it.
+create or replace function archon_space_partition_go() returns trigger language plpgsql as $$
+begin
+  execute format('drop table if exists %I', 'archon_chunk_vectors_s' || old.id);
+  execute format('drop index if exists %I', 'archon_code_vectors_space_' || old.id);
+  return null;
+end $$;
+create or replace trigger archon_space_partition_go after delete on archon_embedding_spaces
+  for each row execute function archon_space_partition_go();
+
+-- Vectors of a partitioned table are counted part by part.
+create or replace function archon_space_size(space integer) returns integer language sql stable as $$
+  select case when counted.n < 10000 then counted.n else greatest(10000, estimated.n)::integer end
+  from (select count(*)::integer as n from (
+          select 1 from archon_chunk_vectors v where v.space_id = space limit 10000) as few) as counted,
+       (select coalesce(sum(greatest(c.reltuples, 0)), 0) as n
+        from pg_partition_tree(to_regclass('archon_chunk_vectors_s' || space)) t join pg_class c on c.oid = t.relid
+        where t.isleaf) as estimated
+$$;
+
+-- ---------------------------------------------------------------- the fresh part
+
+-- Vectors in the fresh part of a space, counted to `most`, and in all its parts, estimated.
+create or replace function archon_fresh_state(space integer, most integer)
+returns table (fresh integer, total integer) language plpgsql stable as $$
+begin
+  return query execute format(
+    'select (select count(*)::integer from (select 1 from archon_chunk_vectors v where v.space_id = %1$s and v.part = %2$s limit %3$s) few),
+            archon_space_size(%1$s)', space, (select s.fresh_part from archon_embedding_spaces s where s.id = space), most);
+end $$;
+
+-- Close the fresh part and open the next one; the closed one's number comes back. Whoever writes is waited for.
+create or replace function archon_fresh_close(space integer) returns integer language plpgsql as $$
+declare
+  closed integer;
+begin
+  select s.fresh_part into strict closed from archon_embedding_spaces s where s.id = space;
+  perform archon_part_ensure(space, closed + 1);
+  perform pg_advisory_xact_lock(hashtext('archon_space_switch'));
+  update archon_embedding_spaces s set fresh_part = closed + 1 where s.id = space and s.fresh_part = closed;
+  return closed;
+end $$;
+
+-- Parts that are closed and have no index yet: a process that died between closing and indexing left them.
+create or replace function archon_parts_unindexed(space integer) returns table (part integer) language sql stable as $$
+  select p.part from archon_embedding_spaces s, lateral (
+    select substring(t.relid::regclass::text from '_p([0-9]+)$')::integer as part
+    from pg_partition_tree(to_regclass('archon_chunk_vectors_s' || s.id)) t where t.isleaf) p
+  where s.id = space and s.dimensions <= 4000 and p.part <> s.fresh_part
+    and to_regclass(archon_part_index_name(s.id, p.part)) is null
+  order by p.part
+$$;
+
+-- Move some vectors from the fresh part into the indexed one; how many were moved.
+create or replace function archon_fresh_move(space integer, most integer) returns integer language plpgsql as $$
+declare
+  moved integer;
+begin
+  with chosen as (
+    select v.chunk_id, v.part from archon_chunk_vectors v
+    join archon_embedding_spaces s on s.id = space and v.part = s.fresh_part
+    where v.space_id = archon_fresh_move.space order by v.chunk_id limit most for update of v skip locked
+  ), taken as (
+    delete from archon_chunk_vectors v using chosen c
+    where v.space_id = archon_fresh_move.space and v.part = c.part and v.chunk_id = c.chunk_id
+    returning v.chunk_id, v.embedding
+  ), placed as (
+    insert into archon_chunk_vectors (space_id, part, chunk_id, embedding)
+    select archon_fresh_move.space, 0, t.chunk_id, t.embedding from taken t returning 1
+  )
+  select count(*) into moved from placed;
+  return moved;
+end $$;
+
+-- The planner's statistics after large work: searches rely on them.
+create or replace function archon_analyze() returns void language plpgsql as $$
+begin
+  analyze archon_crawled_pages;
+  analyze archon_page_metadata;
+  analyze archon_chunk_vectors;
+end $$;
+$archon_file_0050$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0050', 'vector_parts', '21d00fe6e238a5958511c57ad8f34f26');
+end $archon_step_0050$;
+
+do $archon_step_0051$
+begin
+  if exists (select 1 from archon_migrations where version = '0051') then
+    return;
+  end if;
+  execute $archon_file_0051$
+-- Which embedding space answers, and how another one takes its place: filled in the background by a job, then switched
+-- to in one transaction. Pages that are written meanwhile go into the space that answers and are embedded again before
+-- the switch, which looks for vectors that are missing while nobody can write.
+
+-- `way`: how the space was reached last (provider, model, its settings without secrets). `declined`: somebody stopped the
+-- change to this space; it is not begun again by itself.
+alter table archon_embedding_spaces
+  add column if not exists way jsonb,
+  add column if not exists declined boolean not null default false;
+
+-- One change at a time.
+create unique index if not exists archon_jobs_one_reembed on archon_jobs ((kind))
+  where kind = 'reembed' and state in ('queued', 'running', 'paused');
+
+-- The space that answers, without its canaries: asked for with every question.
+create or replace function archon_space_answering() returns table (
+  id integer, model text, dimensions integer, normalised boolean, query_prefix text, passage_prefix text, way jsonb
+) language sql stable as $$
+  select s.id, s.model, s.dimensions, s.normalised, s.query_prefix, s.passage_prefix, s.way
+  from archon_active_space() s
+$$;
+
+-- A space that is still filled does not answer, whoever asks with its model.
+create or replace function archon_search_space(
+  model text, dimensions integer, normalised boolean, query_prefix text, passage_prefix text
+) returns table (id integer, similarity_floor real, similarity_floor_size integer) language sql stable as $$
+  select s.id, s.similarity_floor, s.similarity_floor_size from archon_embedding_spaces s
+  where s.model = archon_search_space.model and s.dimensions = archon_search_space.dimensions
+    and s.normalised = archon_search_space.normalised and s.query_prefix = archon_search_space.query_prefix
+    and s.passage_prefix = archon_search_space.passage_prefix and s.state = 'active'
+$$;
+
+-- The space of an identity, made on first use. It answers at once where no vectors of another one would be lost by that;
+-- else it is `building`. A space that was declined stays `retired` and without vectors until it is asked for with `anew`.
+create or replace function archon_space_open(
+  model text, dimensions integer, normalised boolean, query_prefix text, passage_prefix text, anew boolean
+) returns setof archon_embedding_spaces language plpgsql as $$
+#variable_conflict use_column
+declare
+  answering archon_embedding_spaces;
+  opened archon_embedding_spaces;
+begin
+  perform pg_advisory_xact_lock(hashtext('archon_space_ensure'));
+  select * into answering from archon_active_space();
+  select * into opened from archon_embedding_spaces s
+  where s.model = archon_space_open.model and s.dimensions = archon_space_open.dimensions
+    and s.normalised = archon_space_open.normalised and s.query_prefix = archon_space_open.query_prefix
+    and s.passage_prefix = archon_space_open.passage_prefix;
+  if opened.id is not null and (opened.id = answering.id or (opened.declined and not anew)) then
+    return next opened;
+    return;
+  end if;
+  if answering.id is null or not exists (select 1 from archon_chunk_vectors v where v.space_id = answering.id) then
+    if answering.id is not null then
+      delete from archon_embedding_spaces s where s.id = answering.id;
+    end if;
+    return query select * from archon_space_ensure(archon_space_open.model, archon_space_open.dimensions,
+      archon_space_open.normalised, archon_space_open.query_prefix, archon_space_open.passage_prefix);
+    return;
+  end if;
+  insert into archon_embedding_spaces as s (model, dimensions, normalised, query_prefix, passage_prefix, state, activated_at)
+  values (archon_space_open.model, archon_space_open.dimensions, archon_space_open.normalised,
+          archon_space_open.query_prefix, archon_space_open.passage_prefix, 'building', 'epoch')
+  on conflict (model, dimensions, normalised, query_prefix, passage_prefix)
+    do update set state = 'building', declined = false, activated_at = 'epoch'
+  returning * into opened;
+  perform archon_space_index(opened.id, opened.dimensions);
+  return next opened;
+end $$;
+
+create or replace function archon_space_way(space integer, way jsonb) returns void language sql as $$
+  update archon_embedding_spaces s set way = archon_json(archon_space_way.way)
+  where s.id = space and s.way is distinct from archon_json(archon_space_way.way)
+$$;
+
+-- The text that a passage's vector is made of. `context` is kept with the chunk since it is known; before, the headings.
+create or replace function archon_embedded_text(content text, heading_path text[], metadata jsonb)
+returns text language sql immutable as $$
+  select coalesce(nullif(coalesce(metadata->>'context', array_to_string(heading_path, ' > ')), '') || E'\n\n', '') || content
+$$;
+
+-- Texts that have no vector in the space, in the order of their ids. `kind` names whose vectors: 'chunk' or 'example'.
+create or replace function archon_space_pending(space integer, kind text, after bigint, row_limit integer)
+returns table (id bigint, content text, url text) language plpgsql stable as $$
+#variable_conflict use_column
+begin
+  if kind = 'chunk' then
+    return query
+      select c.id, archon_embedded_text(c.content, c.heading_path, c.metadata), c.url::text from archon_crawled_pages c
+      where c.id > after and not exists (
+        select 1 from archon_chunk_vectors v where v.space_id = space and v.chunk_id = c.id)
+      order by c.id limit row_limit;
+  else
+    return query select m.id, m.embedded_text, e.url::text
+      from archon_code_missing(space, after, row_limit) m join archon_code_examples e using (id) order by m.id;
+  end if;
+end $$;
+
+-- Texts without a vector in the space, and all texts, over all kinds.
+create or replace function archon_space_gap(space integer) returns table (missing bigint, total bigint)
+language plpgsql stable as $$
+begin
+  return query
+    select (select count(*) from archon_crawled_pages c where not exists (
+              select 1 from archon_chunk_vectors v where v.space_id = space and v.chunk_id = c.id))
+         + (select count(*) from archon_code_examples e where not exists (
+              select 1 from archon_code_vectors v where v.space_id = space and v.example_id = e.id)),
+           (select count(*) from archon_crawled_pages) + (select count(*) from archon_code_examples);
+end $$;
+
+-- Vectors of texts that are stored already. A text that was replaced meanwhile is left out: its row is locked, so that
+-- whoever deletes it sees the vector and takes it along. How many were written.
+create or replace function archon_space_fill(
+  job uuid, worker text, space integer, kind text, ids bigint[], embeddings vector[]
+) returns table (written integer) language plpgsql as $$
+declare
+  target archon_embedding_spaces;
+  done integer := 0;
+begin
+  perform archon_require_lease(job, worker);
+  target := archon_space_to_write(space);
+  if exists (select 1 from unnest(embeddings) e where vector_dims(e) <> target.dimensions) then
+    raise exception 'The vectors do not fit the embedding space of % dimensions.', target.dimensions
+      using errcode = 'data_exception';
+  end if;
+  if kind = 'chunk' then
+    with there as (
+      select c.id from archon_crawled_pages c where c.id = any (ids) order by c.id for key share
+    ), put as (
+      insert into archon_chunk_vectors (space_id, part, chunk_id, embedding)
+      select target.id, target.fresh_part, t.id, t.embedding
+      from unnest(ids, embeddings) t (id, embedding) join there using (id)
+      where not exists (select 1 from archon_chunk_vectors v where v.space_id = target.id and v.chunk_id = t.id)
+      returning 1
+    ) select count(*) into done from put;
+  else
+    perform archon_code_vectors_put(target.id, ids, embeddings);
+    done := cardinality(ids);
+  end if;
+  return query select done;
+end $$;
+
+-- A space that may be written into, held as it is until the end of the transaction.
+create or replace function archon_space_to_write(space integer) returns archon_embedding_spaces language plpgsql as $$
+declare
+  target archon_embedding_spaces;
+begin
+  perform pg_advisory_xact_lock_shared(hashtext('archon_space_switch'));
+  select * into target from archon_embedding_spaces s where s.id = space and s.state <> 'retired';
+  if not found then
+    raise exception 'The embedding space was replaced by another one meanwhile.' using errcode = 'lock_not_available';
+  end if;
+  return target;
+end $$;
+
+-- Let the space answer from now on, if every text has its vector but those that the job could not embed. How many lack
+-- one comes back: 0 is the switch.
+create or replace function archon_space_switch(job uuid, worker text, space integer)
+returns table (missing integer) language plpgsql as $$
+declare
+  lacking integer;
+begin
+  perform archon_require_lease(job, worker);
+  perform pg_advisory_xact_lock(hashtext('archon_space_ensure'));
+  perform pg_advisory_xact_lock(hashtext('archon_space_switch'));
+  select count(*) into lacking
+  from unnest(array['chunk', 'example']) k (kind), lateral archon_space_pending(space, k.kind, 0, 10000) p
+  where not exists (select 1 from archon_job_pages f
+                    where f.job_id = job and f.url_key = k.kind || ':' || p.id and f.state = 'failed');
+  if lacking = 0 then
+    update archon_embedding_spaces s set state = 'retired' where s.id <> space and s.state <> 'retired';
+    update archon_embedding_spaces s set state = 'active', declined = false, activated_at = now() where s.id = space;
+  end if;
+  return query select lacking;
+end $$;
+
+-- A text of the space that cannot be embedded, with the reason.
+create or replace function archon_space_fail(job uuid, worker text, kind text, text_id bigint, url text, error jsonb)
+returns void language plpgsql as $$
+begin
+  perform archon_require_lease(job, worker);
+  insert into archon_job_pages as p (job_id, url_key, url, depth, state, error, finished_at)
+  values (job, kind || ':' || text_id, archon_space_fail.url, 1, 'failed', archon_json(archon_space_fail.error), now())
+  on conflict (job_id, url_key) do update set state = 'failed', error = excluded.error, finished_at = now();
+end $$;
+
+-- Spaces that answer no more: their vectors go, at once. Nobody may be writing into them then, and nobody can.
+create or replace function archon_spaces_clear() returns integer language plpgsql as $$
+declare
+  gone integer;
+begin
+  perform pg_advisory_xact_lock(hashtext('archon_space_ensure'));
+  perform pg_advisory_xact_lock(hashtext('archon_space_switch'));
+  delete from archon_embedding_spaces s where s.state = 'retired' and not s.declined;
+  get diagnostics gone = row_count;
+  return gone;
+end $$;
+
+-- Stay with the space that answers: the other one loses its vectors and is not filled again by itself.
+create or replace function archon_space_decline(space integer) returns void language plpgsql as $$
+begin
+  perform pg_advisory_xact_lock(hashtext('archon_space_ensure'));
+  perform pg_advisory_xact_lock(hashtext('archon_space_switch'));
+  update archon_embedding_spaces s set state = 'retired', declined = true, canaries = '[]', fresh_part = 1
+  where s.id = space and s.state = 'building';
+  if found then
+    execute format('drop table if exists %I', 'archon_chunk_vectors_s' || space);
+    delete from archon_code_vectors v where v.space_id = space;
+  end if;
+end $$;
+
+-- Spaces that were declined may be asked for again: the settings name the space that answers.
+create or replace function archon_spaces_forgive(but integer) returns void language sql as $$
+  delete from archon_embedding_spaces s where s.declined and s.id <> but
+$$;
+
+-- As before, and into the fresh part of a space that may still be written into.
+create or replace function archon_chunks_put(
+  source text, page uuid, doc jsonb, space integer, contents text[], parts jsonb, embeddings vector[]
+) returns void language plpgsql as $$
+declare
+  target archon_embedding_spaces := archon_space_to_write(space);
+begin
+  if exists (select 1 from unnest(embeddings) e where vector_dims(e) <> target.dimensions)
+     or cardinality(embeddings) <> cardinality(contents) then
+    raise exception 'The vectors do not fit the embedding space of % dimensions.', target.dimensions
+      using errcode = 'data_exception';
+  end if;
+  with made as (
+    insert into archon_crawled_pages (url, chunk_number, content, metadata, source_id, page_id, embedding_model,
+      embedding_dimension, heading_path, token_count, page_number)
+    select doc->>'url', t.n - 1, t.content,
+           coalesce(doc->'metadata', '{}') || coalesce(p.part->'metadata', '{}')
+             || jsonb_build_object('page_id', page, 'chunk_index', t.n - 1),
+           source, page, target.model, target.dimensions,
+           array(select jsonb_array_elements_text(p.part->'heading_path')),
+           (p.part->>'token_count')::integer, (p.part->>'page_number')::integer
+    from unnest(contents) with ordinality t (content, n)
+    join jsonb_array_elements(parts) with ordinality p (part, n) on p.n = t.n
+    returning id, chunk_number
+  )
+  insert into archon_chunk_vectors (space_id, part, chunk_id, embedding)
+  select target.id, target.fresh_part, made.id, e.embedding
+  from made join unnest(embeddings) with ordinality e (embedding, n) on e.n = made.chunk_number + 1;
+end $$;
+
+-- All spaces with what they hold, the one that answers first.
+create or replace function archon_spaces_known() returns table (
+  id integer, model text, dimensions integer, normalised boolean, query_prefix text, passage_prefix text, state text,
+  similarity_floor real, canaries jsonb, declined boolean, way jsonb, vector_count bigint
+) language sql stable as $$
+  select s.id, s.model, s.dimensions, s.normalised, s.query_prefix, s.passage_prefix, s.state, s.similarity_floor,
+         '[]'::jsonb, s.declined, s.way, archon_space_size(s.id)::bigint
+  from archon_embedding_spaces s order by s.activated_at desc, s.id desc
+$$;
+
+-- A change that is stopped, whoever stops it, leaves the former space answering.
+create or replace function archon_reembed_stopped() returns trigger language plpgsql as $$
+begin
+  perform archon_space_decline((new.request->>'space_id')::integer);
+  return null;
+end $$;
+create or replace trigger archon_reembed_stopped after update of state on archon_jobs for each row
+  when (new.kind = 'reembed' and new.state = 'cancelled' and old.state <> 'cancelled')
+  execute function archon_reembed_stopped();
+$archon_file_0051$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0051', 'embedding_spaces', '77404af9d919c9584c9a34fddc67f128');
+end $archon_step_0051$;
+
+do $archon_step_0052$
+begin
+  if exists (select 1 from archon_migrations where version = '0052') then
+    return;
+  end if;
+  execute $archon_file_0052$
+-- Jobs that can be paused, resumed and retried; several workers at one crawl; who leads; refreshes by a schedule.
+
+alter table archon_jobs
+  add column if not exists pause_requested boolean not null default false,
+  add column if not exists retries integer not null default 0,
+  add column if not exists not_before timestamptz;
+
+-- `owner`: the worker that has the address in hand, while it is queued; `claim`: the question it was the answer to, so that
+-- a question that is asked again after a lost answer gets the same one. `ordinal`: its place among all of the job.
+alter table archon_job_pages
+  add column if not exists owner text,
+  add column if not exists claim text,
+  add column if not exists ordinal integer;
+update archon_job_pages p set ordinal = n.place
+from (select job_id, url_key, row_number() over (partition by job_id order by position) - 1 as place from archon_job_pages) n
+where n.job_id = p.job_id and n.url_key = p.url_key;
+create index if not exists archon_job_pages_queued on archon_job_pages (job_id, position) where state = 'queued';
+
+-- Workers that help at somebody else's crawl.
+create table if not exists archon_job_helpers (
+  job_id uuid not null references archon_jobs (id) on delete cascade,
+  worker text not null,
+  lease_until timestamptz not null,
+  primary key (job_id, worker)
+);
+
+-- Duties that one process does for all: whoever holds the lease does them.
+create table if not exists archon_duties (
+  duty text primary key,
+  worker text not null,
+  lease_until timestamptz not null
+);
+
+create or replace function archon_duty_take(duty text, worker text, lease_s double precision)
+returns table (taken boolean) language sql as $$
+  with tried as (
+    insert into archon_duties as d (duty, worker, lease_until)
+    values (archon_duty_take.duty, archon_duty_take.worker, now() + make_interval(secs => lease_s))
+    on conflict (duty) do update set worker = excluded.worker, lease_until = excluded.lease_until
+      where d.worker = excluded.worker or d.lease_until < now()
+    returning 1
+  ) select exists (select 1 from tried)
+$$;
+
+create or replace function archon_duty_leave(worker text) returns void language sql as $$
+  delete from archon_duties d where d.worker = archon_duty_leave.worker
+$$;
+
+-- ---------------------------------------------------------------- pause, resume, retry
+
+-- `helpers`: how many others work on it now. No row: the lease is lost, the worker must stop.
+create or replace function archon_job_beat(job uuid, worker text, lease_s double precision, progress jsonb)
+returns table (cancel_requested boolean, pause_requested boolean, helpers integer) language sql as $$
+  update archon_jobs j set lease_until = now() + make_interval(secs => lease_s),
+         progress = archon_json(archon_job_beat.progress)
+  where j.id = job and j.lease_owner = worker and j.state = 'running'
+  returning j.cancel_requested, j.pause_requested,
+    (select count(*)::integer from archon_job_helpers h where h.job_id = job and h.lease_until > now())
+$$;
+
+-- No row: there is no such job. A job that nobody works on is paused at once.
+create or replace function archon_job_pause(job uuid) returns setof archon_jobs language plpgsql as $$
+begin
+  update archon_jobs j set pause_requested = j.state = 'running',
+         state = case when j.state = 'queued' then 'paused' else j.state end
+  where j.id = job and j.state in ('queued', 'running');
+  return query select * from archon_jobs j where j.id = job;
+end $$;
+
+-- The worker has stopped because of a pause.
+create or replace function archon_job_paused(job uuid, worker text, progress jsonb) returns void language sql as $$
+  update archon_jobs j set state = 'paused', pause_requested = false, lease_owner = null, lease_until = null,
+         attempts = greatest(attempts - 1, 0), progress = archon_json(archon_job_paused.progress)
+  where j.id = job and j.lease_owner = worker and j.state = 'running'
+$$;
+
+create or replace function archon_job_resume(job uuid) returns setof archon_jobs language plpgsql as $$
+begin
+  update archon_jobs j set state = case when j.state = 'paused' then 'queued' else j.state end, pause_requested = false
+  where j.id = job and j.state in ('paused', 'running');
+  return query select * from archon_jobs j where j.id = job;
+end $$;
+
+-- Queue an ended job once more: of its pages only those that failed, or were never reached.
+create or replace function archon_job_retry(job uuid, most integer) returns setof archon_jobs language plpgsql as $$
+declare
+  found_job archon_jobs;
+begin
+  select * into found_job from archon_jobs j where j.id = job for update;
+  if not found then
+    return;
+  end if;
+  if found_job.state not in ('completed', 'failed', 'cancelled') then
+    raise exception 'The job has not ended yet; there is nothing to retry.' using errcode = 'unique_violation';
+  end if;
+  if found_job.retries >= most then
+    raise exception 'The job was retried % times already.', found_job.retries using errcode = 'unique_violation';
+  end if;
+  if found_job.state = 'completed'
+     and not exists (select 1 from archon_job_pages p where p.job_id = job and p.state = 'failed') then
+    raise exception 'Nothing of this job failed.' using errcode = 'unique_violation';
+  end if;
+  if exists (select 1 from archon_jobs j where j.source_id = found_job.source_id and j.id <> job
+             and j.state in ('queued', 'running', 'paused')) then
+    raise exception 'This source is being worked on already, by another job.' using errcode = 'unique_violation';
+  end if;
+  update archon_job_pages p set state = 'queued', error = null, finished_at = null, owner = null
+  where p.job_id = job and p.state <> 'queued' and p.url_key in (
+    -- A part is stored when its whole is read again.
+    select unnest(array[f.url_key, split_part(f.url_key, '#', 1)]) from archon_job_pages f
+    where f.job_id = job and f.state = 'failed');
+  return query
+    update archon_jobs j set state = 'queued', cancel_requested = false, pause_requested = false, error = null,
+           finished_at = null, attempts = 0, retries = j.retries + 1
+    where j.id = job returning *;
+end $$;
+
+-- One job for `worker`, or no row: a queued one whose time has come, one whose lease ran out, or one of a worker known
+-- to be gone. Re-embedding comes last: what people wait for goes first.
+create or replace function archon_job_claim(worker text, lease_s double precision, gone text[])
+returns setof archon_jobs language sql as $$
+  update archon_jobs set state = 'running', lease_owner = worker, lease_until = now() + make_interval(secs => lease_s),
+         attempts = attempts + 1, not_before = null
+  where id = (select j.id from archon_jobs j
+              where (j.state = 'queued' and coalesce(j.not_before, '-infinity') <= now())
+                 or (j.state = 'running' and (j.lease_until < now() or j.lease_owner = any (gone)))
+              order by j.kind = 'reembed', j.created_at for update skip locked limit 1)
+  returning *
+$$;
+
+-- An outage outlasts the patience of a worker: the job waits in the queue, and is taken up again by itself.
+create or replace function archon_job_postpone(job uuid, worker text, progress jsonb, after_s double precision)
+returns void language sql as $$
+  update archon_jobs j set state = 'queued', lease_owner = null, lease_until = null, attempts = greatest(attempts - 1, 0),
+         progress = archon_json(archon_job_postpone.progress), not_before = now() + make_interval(secs => after_s)
+  where j.id = job and j.lease_owner = worker and j.state = 'running'
+$$;
+
+-- As before, but an upload that failed keeps its file, so that it can be retried.
+create or replace function archon_job_finish(
+  job uuid, worker text, state text, progress jsonb, result jsonb, error jsonb
+) returns setof archon_jobs language plpgsql as $$
+#variable_conflict use_column
+declare
+  done archon_jobs;
+begin
+  update archon_jobs j set state = archon_job_finish.state, progress = archon_json(archon_job_finish.progress),
+         result = archon_json(archon_job_finish.result), error = archon_json(archon_job_finish.error),
+         finished_at = now(), lease_owner = null, lease_until = null, pause_requested = false
+  where j.id = job and j.lease_owner = worker and j.state = 'running'
+  returning * into done;
+  if found then
+    delete from archon_job_helpers h where h.job_id = job;
+    delete from archon_uploads u where u.job_id = job and done.state = 'completed';
+    return next done;
+  end if;
+end $$;
+
+-- What is kept of ended jobs: files of failed uploads for a week, addresses of a job for three months.
+create or replace function archon_jobs_tidy() returns void language sql as $$
+  delete from archon_uploads u using archon_jobs j
+  where j.id = u.job_id and j.finished_at < now() - interval '7 days';
+  delete from archon_job_pages p using archon_jobs j
+  where j.id = p.job_id and j.finished_at < now() - interval '90 days';
+  delete from archon_job_helpers h where h.lease_until < now() - interval '1 hour';
+$$;
+
+-- Jobs, newest first; null states or source: all.
+create or replace function archon_jobs_list(states text[], source text, row_limit integer, row_offset integer)
+returns table (id uuid, kind text, state text, source_id text, request jsonb, progress jsonb, result jsonb, error jsonb,
+               cancel_requested boolean, pause_requested boolean, lease_owner text, attempts integer, retries integer,
+               created_at timestamptz, updated_at timestamptz, finished_at timestamptz, total bigint)
+language sql stable as $$
+  select j.id, j.kind, j.state, j.source_id, j.request, j.progress, j.result, j.error, j.cancel_requested,
+         j.pause_requested, j.lease_owner, j.attempts, j.retries, j.created_at, j.updated_at, j.finished_at,
+         count(*) over ()
+  from archon_jobs j
+  where (states is null or j.state = any (states)) and (source is null or j.source_id = source)
+  order by j.created_at desc, j.id limit row_limit offset row_offset
+$$;
+
+-- What became of the addresses of a job, in the order they were found; null states: all.
+create or replace function archon_job_history(job uuid, states text[], row_limit integer, row_offset integer)
+returns table (url_key text, url text, depth integer, label text, state text, chunks integer, words integer, error jsonb,
+               ordinal integer, finished_at timestamptz, total bigint) language sql stable as $$
+  select p.url_key, p.url, p.depth, p.label, p.state, p.chunks, p.words, p.error, p.ordinal, p.finished_at,
+         count(*) over ()
+  from archon_job_pages p where p.job_id = job and (states is null or p.state = any (states))
+  order by p.position limit row_limit offset row_offset
+$$;
+
+-- How many addresses of a job are in each state.
+create or replace function archon_job_counts(job uuid)
+returns table (state text, pages bigint, chunks bigint, words bigint) language sql stable as $$
+  select p.state, count(*), coalesce(sum(p.chunks), 0), coalesce(sum(p.words), 0)
+  from archon_job_pages p where p.job_id = job group by p.state
+$$;
+
+-- ---------------------------------------------------------------- several workers at one crawl
+
+-- Who may write for a job: the worker that leads it, and those that help.
+create or replace function archon_require_lease(job uuid, worker text) returns void language plpgsql as $$
+begin
+  if not exists (
+    select 1 from archon_jobs j where j.id = job and j.state = 'running'
+      and (j.lease_owner = worker or exists (
+        select 1 from archon_job_helpers h where h.job_id = job and h.worker = archon_require_lease.worker
+          and h.lease_until > now()))) then
+    raise exception 'The job is no longer this worker''s.' using errcode = 'lock_not_available';
+  end if;
+end $$;
+
+create or replace function archon_job_workers(job uuid) returns table (worker text) language sql stable as $$
+  select j.lease_owner from archon_jobs j where j.id = job and j.state = 'running' and j.lease_until > now()
+  union all
+  select h.worker from archon_job_helpers h where h.job_id = job and h.lease_until > now()
+$$;
+
+-- Adds addresses that the job does not know yet, up to `page_limit` in all, and returns those.
+create or replace function archon_frontier_add(
+  job uuid, keys text[], urls text[], labels text[], depth integer, page_limit integer
+) returns table (url_key text, url text, label text) language sql as $$
+  with known as (
+    select count(*) as all_of_it, count(*) filter (where state <> 'skipped') as counted
+    from archon_job_pages where job_id = job
+  )
+  insert into archon_job_pages as p (job_id, url_key, url, label, depth, ordinal)
+  select job, n.key, n.url, n.label, archon_frontier_add.depth,
+         (select k.all_of_it from known k) + row_number() over (order by n.place) - 1
+  from (select t.key, t.url, t.label, t.place from unnest(keys, urls, labels) with ordinality t (key, url, label, place)
+        where not exists (select 1 from archon_job_pages k where k.job_id = job and k.url_key = t.key)
+        order by t.place
+        limit greatest(page_limit - (select k.counted from known k), 0)) n
+  order by n.place
+  on conflict (job_id, url_key) do nothing
+  returning p.url_key, p.url, p.label
+$$;
+
+-- Take some addresses in hand: none of those that another worker has, unless that one is gone.
+create or replace function archon_frontier_claim(job uuid, worker text, claim text, most integer)
+returns setof archon_job_pages language plpgsql as $$
+begin
+  perform archon_require_lease(job, worker);
+  return query select * from archon_job_pages p
+    where p.job_id = job and p.state = 'queued' and p.owner = worker and p.claim = archon_frontier_claim.claim;
+  if found then
+    return;
+  end if;
+  return query
+    update archon_job_pages q set owner = worker, claim = archon_frontier_claim.claim
+    where q.job_id = job and q.url_key in (
+      select p.url_key from archon_job_pages p
+      where p.job_id = job and p.state = 'queued'
+        and strpos(p.url_key, '#') = 0  -- the address of a part: it is stored when the whole is read again
+        and (p.owner is null or p.owner <> worker and p.owner not in (select w.worker from archon_job_workers(job) w))
+      order by p.position limit most for update skip locked)
+    returning q.*;
+end $$;
+
+-- Whether other workers have addresses in hand: links or failures may still come of them.
+create or replace function archon_frontier_others(job uuid, worker text) returns table (others boolean)
+language sql stable as $$
+  select exists (select 1 from archon_job_pages p
+    where p.job_id = job and p.state = 'queued' and strpos(p.url_key, '#') = 0 and p.owner <> worker)
+$$;
+
+-- A worker that begins anew has nothing in hand.
+create or replace function archon_frontier_drop(job uuid, worker text) returns void language sql as $$
+  update archon_job_pages p set owner = null where p.job_id = job and p.owner = worker and p.state = 'queued'
+$$;
+
+-- Join the crawl that has the most addresses waiting, or no row: `fewest` must wait, and few enough must help already.
+create or replace function archon_job_join(worker text, lease_s double precision, fewest integer, most_helpers integer)
+returns setof archon_jobs language plpgsql as $$
+#variable_conflict use_column
+declare
+  chosen archon_jobs;
+begin
+  select j.* into chosen from archon_jobs j
+  cross join lateral (
+    select count(*) as n from (select 1 from archon_job_pages p
+      where p.job_id = j.id and p.state = 'queued' and p.owner is null limit 1000) w) waiting
+  where j.state = 'running' and j.kind in ('crawl', 'refresh') and not j.cancel_requested and not j.pause_requested
+    and j.lease_until > now() and j.lease_owner <> worker and waiting.n >= fewest
+    -- The leader has seen the first page: it is known what belongs to the crawl.
+    and coalesce(j.progress->>'crawl_type', '') <> ''
+    and (j.progress->>'crawl_type' <> 'normal' or coalesce(j.progress->>'scope_url', '') <> '')
+    and not exists (select 1 from archon_job_helpers h where h.job_id = j.id and h.worker = worker and h.lease_until > now())
+    and (select count(*) from archon_job_helpers h where h.job_id = j.id and h.lease_until > now()) < most_helpers
+  order by waiting.n desc limit 1;
+  if not found then
+    return;
+  end if;
+  insert into archon_job_helpers as h (job_id, worker, lease_until)
+  values (chosen.id, archon_job_join.worker, now() + make_interval(secs => lease_s))
+  on conflict (job_id, worker) do update set lease_until = excluded.lease_until;
+  return next chosen;
+end $$;
+
+-- No row: the job has ended, is paused or stopped, or its leader is gone; the helper leaves.
+create or replace function archon_job_help_beat(job uuid, worker text, lease_s double precision)
+returns table (job_id uuid) language sql as $$
+  update archon_job_helpers h set lease_until = now() + make_interval(secs => lease_s)
+  from archon_jobs j
+  where h.job_id = job and h.worker = archon_job_help_beat.worker and j.id = job and j.state = 'running'
+    and not j.cancel_requested and not j.pause_requested and j.lease_until > now()
+    and j.lease_owner <> archon_job_help_beat.worker
+  returning h.job_id
+$$;
+
+create or replace function archon_job_help_end(job uuid, worker text) returns void language sql as $$
+  update archon_job_pages p set owner = null
+  where p.job_id = job and p.owner = archon_job_help_end.worker and p.state = 'queued';
+  delete from archon_job_helpers h where h.job_id = job and h.worker = archon_job_help_end.worker;
+$$;
+
+-- ---------------------------------------------------------------- refreshing by a schedule
+
+alter table archon_sources
+  add column if not exists refresh_every interval,
+  add column if not exists next_refresh_at timestamptz;
+create index if not exists archon_sources_due on archon_sources (next_refresh_at) where next_refresh_at is not null;
+
+-- No row: there is no such source. `every_s` null: not by itself.
+create or replace function archon_schedule_set(source text, every_s double precision)
+returns table (every_seconds double precision, next_refresh_at timestamptz) language sql as $$
+  update archon_sources s set refresh_every = make_interval(secs => every_s),
+         next_refresh_at = now() + make_interval(secs => every_s)
+  where s.source_id = source
+  returning extract(epoch from s.refresh_every)::double precision, s.next_refresh_at
+$$;
+
+create or replace function archon_schedule_of(source text)
+returns table (every_seconds double precision, next_refresh_at timestamptz) language sql stable as $$
+  select extract(epoch from s.refresh_every)::double precision, s.next_refresh_at
+  from archon_sources s where s.source_id = source
+$$;
+
+-- The sources whose time has come, each given out once: their next time is set in the same step.
+create or replace function archon_schedule_take(most integer) returns table (source_id text) language sql as $$
+  update archon_sources s set next_refresh_at = now() + s.refresh_every
+  where s.source_id in (
+    select d.source_id from archon_sources d where d.next_refresh_at <= now()
+    order by d.next_refresh_at limit most for update skip locked)
+  returning s.source_id
+$$;
+$archon_file_0052$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0052', 'jobs', '4183b0e5a545421c2fe2b1e88e3400e5');
+end $archon_step_0052$;
+
 do $archon_step_0060$
 begin
   if exists (select 1 from archon_migrations where version = '0060') then
@@ -2070,6 +2882,71 @@ drop function if exists archon_search_reason(integer, text[], text[]);
 $archon_file_0060$;
   insert into archon_migrations (version, migration_name, checksum) values ('0060', 'search', '3fed3aab0c684b5c6908eb36953dd344');
 end $archon_step_0060$;
+
+do $archon_step_0061$
+begin
+  if exists (select 1 from archon_migrations where version = '0061') then
+    return;
+  end if;
+  execute $archon_file_0061$
+-- Sources as their page shows them: how large, how fresh, what went wrong; found by text, type, tag and trouble.
+
+create or replace function archon_source_list(
+  source text, knowledge_type text, search text, tag text, troubled boolean, sort text, row_limit integer,
+  row_offset integer
+) returns table (
+  source_id text, source_url text, display_name text, title text, summary text, metadata jsonb, word_count integer,
+  page_count bigint, char_count bigint, chunk_count bigint, code_examples_count bigint, languages text[],
+  created_at timestamptz, updated_at timestamptz, last_read_at timestamptz, next_refresh_at timestamptz,
+  last_job_id uuid, last_job_state text, last_job_finished_at timestamptz, last_job_stored integer,
+  last_job_failed integer, last_job_error jsonb, total bigint
+) language sql stable as $$
+  with chosen as (
+    select s.*, j.id as job_id, j.state as job_state, j.finished_at, j.result, j.error, count(*) over () as total,
+      row_number() over (order by
+        case when sort = 'title' then lower(coalesce(s.title, s.source_display_name, s.source_id)) end,
+        case when sort = 'words' then s.total_word_count end desc nulls last,
+        case when sort = 'refresh' then s.next_refresh_at end nulls last,
+        s.updated_at desc, s.source_id) as place
+    from archon_sources s
+    left join lateral (
+      select * from archon_jobs a where a.source_id = s.source_id order by a.created_at desc limit 1) j on true
+    where (source is null or s.source_id = source)
+      and (archon_source_list.knowledge_type is null
+           or coalesce(s.metadata->>'knowledge_type', 'technical') = archon_source_list.knowledge_type)
+      and (search is null or s.title ilike search or s.summary ilike search or s.source_id ilike search
+           or s.source_url ilike search)
+      and (archon_source_list.tag is null or s.metadata->'tags' ? archon_source_list.tag)
+      and (not troubled or j.state = 'failed' or coalesce((j.result->>'pages_failed')::integer, 0) > 0)
+    order by place limit row_limit offset row_offset
+  )
+  select c.source_id, coalesce(c.source_url, 'source://' || c.source_id),
+    coalesce(c.source_display_name, c.title, c.source_id), coalesce(c.title, c.source_display_name, c.source_id),
+    coalesce(c.summary, ''), c.metadata, c.total_word_count, pages.n, pages.characters,
+    (select count(*) from archon_crawled_pages k where k.source_id = c.source_id),
+    (select count(*) from archon_code_examples e where e.source_id = c.source_id),
+    coalesce(pages.languages, '{}'), c.created_at, c.updated_at, pages.read_at, c.next_refresh_at,
+    c.job_id, c.job_state, c.finished_at, coalesce((c.result->>'pages_stored')::integer, 0),
+    coalesce((c.result->>'pages_failed')::integer, 0), c.error, c.total
+  from chosen c, lateral (
+    select count(*) as n, coalesce(sum(p.char_count), 0) as characters, max(p.fetched_at) as read_at,
+      array_agg(distinct archon_base_language(p.language)) filter (where archon_base_language(p.language) is not null)
+        as languages
+    from archon_page_metadata p where p.source_id = c.source_id) as pages
+  order by c.place
+$$;
+
+-- What failed in the newest job of a source, in the order of its pages.
+create or replace function archon_source_problems(source text, most integer)
+returns table (url text, error jsonb) language sql stable as $$
+  select f.url, f.error
+  from (select j.id from archon_jobs j where j.source_id = source order by j.created_at desc limit 1) last
+  join archon_job_pages f on f.job_id = last.id and f.state = 'failed'
+  order by f.position limit most
+$$;
+$archon_file_0061$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0061', 'sources', 'f6733754fe6dfbb289c987c91d6278d6');
+end $archon_step_0061$;
 
 do $archon_step_0070$
 begin
@@ -2719,23 +3596,24 @@ $$;
 -- tables without row security get it, without a policy; our functions are for `service_role` alone. That role owns
 -- nothing, so functions that make or drop an index or change a table run with their owner's right. To be run after
 -- every migration. Elsewhere it changes nothing.
-create or replace function archon_close_tables() returns void language plpgsql as $$
+create or replace function archon_close_tables(parts_only boolean) returns void language plpgsql as $$
 declare
   given record;
 begin
   for given in
     select c.oid::regclass as name from pg_class c
     where c.relkind in ('r', 'p') and c.relname like E'archon\\_%' and pg_table_is_visible(c.oid)
-      and not c.relrowsecurity and exists (select 1 from pg_roles where rolname = 'anon')
+      and not c.relrowsecurity and (c.relispartition or not parts_only)
+      and exists (select 1 from pg_roles where rolname = 'anon')
   loop
     execute format('alter table %s enable row level security', given.name);
   end loop;
 end $$;
 
--- Spaces may bring tables of their own: those are closed when the transaction that made them ends.
+-- Spaces may bring parts of their own: those are closed when the transaction that made them ends.
 create or replace function archon_close_new_tables() returns trigger language plpgsql as $$
 begin
-  perform archon_close_tables();
+  perform archon_close_tables(true);
   return null;
 end $$;
 drop trigger if exists archon_close_new_tables on archon_embedding_spaces;
@@ -2749,7 +3627,7 @@ begin
   if (select count(*) from pg_roles where rolname in ('anon', 'authenticated', 'service_role')) < 3 then
     return;
   end if;
-  perform archon_close_tables();
+  perform archon_close_tables(false);
   for given in
     select p.oid::regprocedure as name,
            p.prosrc ~* E'\\m(create|drop|alter)\\s+(unique\\s+)?(index|table)\\M|\\manalyze\\M' as changes_the_schema
@@ -2769,7 +3647,7 @@ end $$;
 
 select archon_close_to_others();
 $archon_file_0080$;
-  insert into archon_migrations (version, migration_name, checksum) values ('0080', 'one_door', '3f5d1738afa955542d7cdb2bef6ba267');
+  insert into archon_migrations (version, migration_name, checksum) values ('0080', 'one_door', '87cd6e71a59ae8ec4ef75338d2083fa8');
 end $archon_step_0080$;
 
 do $archon_step_0081$
@@ -3044,6 +3922,193 @@ end $$;
 $archon_file_0081$;
   insert into archon_migrations (version, migration_name, checksum) values ('0081', 'archon_v1', 'b9595c1dc112fa46fd332fa4c4aaff24');
 end $archon_step_0081$;
+
+do $archon_step_0082$
+begin
+  if exists (select 1 from archon_migrations where version = '0082') then
+    return;
+  end if;
+  execute $archon_file_0082$
+-- Copying the whole store elsewhere, row by row: into a backup file, out of one, or from one database to another. Which
+-- tables and columns there are is read from the catalogue, so that what later migrations add is copied as well.
+
+-- A restore that has begun and not ended: what it brought is no whole store.
+create table if not exists archon_restore (
+  only_one boolean primary key default true check (only_one),
+  began_at timestamptz not null default now()
+);
+
+-- The tables to copy, parents before children and vectors last. Left out: what is about this database alone (its
+-- migrations, what became of Archon v1, leases of living processes), tables that are v1's, and every column that is
+-- computed, holds a sealed secret, or is one of v1's vector columns, whose vectors are in spaces. `vector` is the
+-- column whose values travel apart.
+create or replace function archon_copy_tables() returns table (name text, key_columns text[], columns text[], vector text)
+language sql stable as $$
+  with recursive mine as (
+    select c.oid, c.relname::text as name from pg_class c
+    where c.relkind in ('r', 'p') and not c.relispartition and c.relname like E'archon\\_%' and pg_table_is_visible(c.oid)
+      and c.relname not in ('archon_migrations', 'archon_secrets', 'archon_restore', 'archon_v1', 'archon_v1_spaces',
+        'archon_prompts', 'archon_projects', 'archon_tasks', 'archon_project_sources', 'archon_document_versions')
+      and not exists (select 1 from pg_attribute a where a.attrelid = c.oid and a.attname = 'lease_until' and a.attnotnull)
+  ), depth as (
+    select m.oid, 0 as level from mine m
+    union
+    select k.conrelid, d.level + 1 from depth d
+    join pg_constraint k on k.confrelid = d.oid and k.contype = 'f' and k.conrelid <> k.confrelid
+    where d.level < 20 and k.conrelid in (select m.oid from mine m)
+  ), parts as (
+    select m.oid, m.name,
+      array(select a.attname::text from pg_index i, unnest(i.indkey::smallint[]) with ordinality k (number, place)
+            join pg_attribute a on a.attnum = k.number
+            where i.indrelid = m.oid and i.indisprimary and a.attrelid = m.oid order by k.place) as key_columns,
+      array(select a.attname::text from pg_attribute a
+            where a.attrelid = m.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
+              and a.attname not in ('sealed', 'encrypted_value') and a.atttypid <> to_regtype('vector')
+            order by a.attnum) as columns,
+      (select min(a.attname::text) from pg_attribute a
+       where a.attrelid = m.oid and a.atttypid = to_regtype('vector') and not a.attisdropped
+         and (m.name, a.attname::text) not in (select v.owner, v.name from archon_v1_columns() v)) as vector
+    from mine m
+  )
+  select p.name, p.key_columns, p.columns, p.vector
+  from parts p where cardinality(p.key_columns) > 0
+  order by p.vector is not null, (select max(d.level) from depth d where d.oid = p.oid), p.name
+$$;
+
+-- How many rows each of them has, for progress and for the proof that all arrived.
+create or replace function archon_copy_counts() returns table (name text, counted bigint) language plpgsql stable as $$
+begin
+  for name in select t.name from archon_copy_tables() t loop
+    execute format('select count(*) from %I', name) into counted;
+    return next;
+  end loop;
+end $$;
+
+-- The next rows of a table after the key `after` (a JSON array; null: from the start), as the text of JSON objects.
+create or replace function archon_copy_read(table_name text, after text, row_limit integer)
+returns table (key text, content text, embedding vector) language plpgsql stable set jit = off as $$
+#variable_conflict use_column
+declare
+  source record;
+  order_by text;
+  from_there text;
+begin
+  select * into strict source from archon_copy_tables() t where t.name = table_name;
+  select string_agg(format('t.%I', c), ', ' order by n) into order_by from unnest(source.key_columns) with ordinality k (c, n);
+  select format('(%s) > (%s)', order_by, string_agg(format('($1->>%s)::%s', n - 1, format_type(a.atttypid, a.atttypmod)), ', ' order by n))
+    into from_there
+    from unnest(source.key_columns) with ordinality k (c, n)
+    join pg_attribute a on a.attrelid = to_regclass(table_name) and a.attname = k.c;
+  return query execute format(
+    'select jsonb_build_array(%s)::text, row_to_json(x)::text, %s from %I t, lateral (select %s) x where %s order by %s limit $2',
+    order_by,
+    coalesce(format('t.%I', source.vector), 'null::vector'),
+    table_name,
+    (select string_agg(format('t.%I', c), ', ') from unnest(source.columns) c),
+    case when after is null then 'true' else from_there end,
+    order_by) using after::jsonb, row_limit;
+end $$;
+
+-- Rows into their table. `rows` is the text of a JSON array, `embeddings` has one vector a row where the table has one.
+-- A row that is there already stays as it is; one whose parent did not come (it was written while the copy was read) is
+-- left out. How many were written.
+create or replace function archon_copy_write(table_name text, rows text, embeddings vector[]) returns table (written bigint)
+language plpgsql set jit = off as $$
+declare
+  target record;
+  parsed jsonb := rows::jsonb;
+  in_parts boolean := to_regproc('archon_part_ensure') is not null;
+  has_parents text;
+  columns text[];
+  names text;
+  given text;
+begin
+  select * into target from archon_copy_tables() t where t.name = table_name;
+  if not found then
+    raise exception 'There is no table % here.', table_name using errcode = 'undefined_table';
+  end if;
+  -- Columns that the text has and this table has: a backup may be older than the schema.
+  select array_agg(k order by k) into columns from jsonb_object_keys(parsed->0) k where k = any (target.columns);
+  select string_agg(format('%I', c), ', '), string_agg(case
+      when in_parts and c = 'part' and target.vector is not null
+        then '(select s.fresh_part from archon_embedding_spaces s where s.id = x.space_id)'
+      else format('x.%I', c) end, ', ') into names, given from unnest(columns) c;
+  select coalesce(string_agg(format('and (x.%1$I is null or exists (select 1 from %2$s p where p.%3$I = x.%1$I))',
+      a.attname, k.confrelid::regclass, b.attname), ' '), '') into has_parents
+    from pg_constraint k
+    join pg_attribute a on a.attrelid = k.conrelid and a.attnum = k.conkey[1]
+    join pg_attribute b on b.attrelid = k.confrelid and b.attnum = k.confkey[1]
+    where k.contype = 'f' and k.conrelid = to_regclass(table_name) and cardinality(k.conkey) = 1
+      and k.confrelid <> k.conrelid;
+  execute format(
+    'insert into %1$I (%2$s %3$s) overriding system value
+     select %4$s %5$s from (
+       select * from jsonb_populate_recordset(null::%1$I, $1) with ordinality) x
+     where true %6$s on conflict do nothing',
+    table_name, names, coalesce(', ' || quote_ident(target.vector), ''), given,
+    case when target.vector is null then '' else ', ($2)[x.ordinality]' end, has_parents) using parsed, embeddings;
+  get diagnostics written = row_count;
+  return next;
+end $$;
+
+-- Before the first row: the store must be empty, or `replace` empties it. Settings give way to those that come, but
+-- for secrets: those are no part of a copy and stay.
+create or replace function archon_copy_begin(replace boolean) returns void language plpgsql as $$
+declare
+  filled record;
+begin
+  if not replace and not exists (select 1 from archon_restore) then
+    for filled in select * from archon_copy_counts() c where c.name <> 'archon_settings' and c.counted > 0 loop
+      raise exception 'The store is not empty: % has % rows.', filled.name, filled.counted using errcode = 'unique_violation';
+    end loop;
+  end if;
+  insert into archon_restore default values on conflict do nothing;
+  perform archon_copy_empty();
+end $$;
+
+create or replace function archon_copy_empty() returns void language plpgsql as $$
+declare
+  given record;
+begin
+  delete from archon_v1_spaces;
+  for given in select t.name from archon_copy_tables() t where t.name <> 'archon_settings' loop
+    execute format('delete from %I', given.name);
+  end loop;
+  delete from archon_settings s where not s.is_encrypted;
+end $$;
+
+-- Once a table is whole: its numbers go on after the highest; a space gets the places for its vectors.
+create or replace function archon_copy_settle(table_name text) returns void language plpgsql as $$
+declare
+  given record;
+  highest bigint;
+begin
+  for given in
+    select a.attname, pg_get_serial_sequence(format('%I', table_name), a.attname) as sequence
+    from pg_attribute a where a.attrelid = to_regclass(table_name) and a.attnum > 0 and not a.attisdropped
+  loop
+    continue when given.sequence is null;
+    execute format('select max(%I) from %I', given.attname, table_name) into highest;
+    if highest is not null then
+      perform setval(given.sequence, highest);
+    end if;
+  end loop;
+  if table_name = 'archon_embedding_spaces' and to_regproc('archon_part_ensure') is not null then
+    perform archon_space_index(s.id, s.dimensions) from archon_embedding_spaces s;
+  end if;
+end $$;
+
+create or replace function archon_copy_end() returns void language sql as $$
+  delete from archon_restore
+$$;
+
+-- The index of one space over vectors that came all at once. Until it is there, searches of the space are exact.
+create or replace function archon_copy_index(space integer) returns void language sql as $$
+  select archon_v1_index_space(space)
+$$;
+$archon_file_0082$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0082', 'copying', '9e6a074ff63038a72b8dfa457d3c80dd');
+end $archon_step_0082$;
 
 do $archon_step_0090$
 begin

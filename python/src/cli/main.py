@@ -11,6 +11,7 @@ from src.server.version import version
 
 from . import (
     agents,
+    backup,
     code_help,
     connections,
     content,
@@ -33,6 +34,7 @@ app = typer.Typer(
 app.add_typer(runtime.app)
 app.add_typer(inspection.app)
 app.add_typer(maintenance.app)
+app.add_typer(backup.app)
 app.add_typer(content.app)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(worker.app)

@@ -43,6 +43,11 @@ class StorePlace:
         """Where it is, without secrets."""
         return f"data in {self.folder}" if self.url is None else redact_url(self.url)
 
+    @property
+    def variable(self) -> str:
+        """The environment variable that names a store like this one."""
+        return URL_NAME if self.kind == "supabase" else "DATABASE_URL"
+
     def started(self) -> StorePlace:
         """This place with a server behind it: starts the embedded one. Blocks. Raises StoreUnavailable, DiskFull."""
         cluster = self.embedded
@@ -120,6 +125,28 @@ def place_of(environment: Environment) -> StorePlace:
             context=ErrorContext(field=KEY_NAME),
         )
     return StorePlace("supabase", folder, environment.supabase_url, environment.supabase_service_key)
+
+
+def place_at(url: str, environment: Environment) -> StorePlace:
+    """The place at an address that a person gave; Supabase's key comes from the environment.
+
+    Raises:
+        ConfigurationError: it is neither a Postgres nor a web address, or the key is not set.
+    """
+    folder = environment.data_dir / "postgres"
+    if url.startswith(("postgresql://", "postgres://")):
+        return StorePlace("postgres", folder, url)
+    if not url.startswith(("https://", "http://")):
+        raise ConfigurationError(
+            "That is no address of a store.", next_step="Name postgresql://... or https://<project>.supabase.co."
+        )
+    if not environment.supabase_service_key:
+        raise ConfigurationError(
+            f"{KEY_NAME} is not set.",
+            next_step=f"Set {KEY_NAME} to the secret or service_role key of that project.",
+            context=ErrorContext(field=KEY_NAME),
+        )
+    return StorePlace("supabase", folder, url, environment.supabase_service_key)
 
 
 @asynccontextmanager

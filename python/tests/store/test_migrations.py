@@ -22,7 +22,7 @@ _SCHEMA = """
   union all select 'index', indexname, indexdef from pg_indexes where tablename like 'archon%'
   union all select 'constraint', conname, pg_get_constraintdef(oid) from pg_constraint where conname like 'archon%'
   union all select 'trigger', tgname, pg_get_triggerdef(oid) from pg_trigger where not tgisinternal
-  union all select 'function', oid::regprocedure::text, prosrc || provolatile::text || prosecdef::text from pg_proc
+  union all select 'function', oid::regprocedure::text, prosrc || provolatile::text from pg_proc
     where proname like 'archon%'
   union all select 'migration', version, migration_name || checksum from archon_migrations
   order by 1, 2, 3

@@ -122,7 +122,7 @@ async def test_a_wrong_key_is_said_by_the_server(supabase: SupabaseServer) -> No
 async def test_what_is_pending_is_named_with_the_way_to_apply_it(supabase: SupabaseServer, tmp_path: Path) -> None:
     (tmp_path / "9999_tomorrow.sql").write_text("select 1")
     async with StorePlace("supabase", tmp_path, supabase.url, supabase.key).opened() as database:
-        with pytest.raises(MigrationNeeded, match="not know: 0001"):
+        with pytest.raises(MigrationNeeded, match="not know: 0000"):
             await require_schema(database, tmp_path)
     async with await psycopg.AsyncConnection.connect(supabase.admin_url, autocommit=True) as connection:
         await connection.execute("delete from archon_migrations where version = '0080'")
