@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import structlog
-from prometheus_client import Counter
 
 from src.errors import ArchonError, ConfigurationError, JsonValue
 from src.inference.chat import build_chat_model
@@ -31,16 +30,13 @@ from src.inference.registry import Registry
 from src.inference.retry import RetryPolicy
 from src.settings import PROVIDER_KEYS, SettingsService
 
+from .answer_counts import ANSWERS, PASSED_OVER
 from .models import ModelInUse
 
 _QUICK = RetryPolicy(attempts=2, base_s=0.2, cap_s=0.5)
 """Where another provider stands ready, the first is not waited for as long as where there is none."""
 _LEAST_S = 1.0
 _log = structlog.get_logger("archon.server.fallbacks")
-_ANSWERS = Counter(
-    "archon_chat_answers", "Answers by who gave them and whether it was a fallback.", ("provider", "role")
-)
-_PASSED_OVER = Counter("archon_chat_passed_over", "Providers that could not answer, by why.", ("provider", "error"))
 
 
 class ChatWithFallbacks:
@@ -164,9 +160,9 @@ class ChatWithFallbacks:
 def _write_down(chat: FallbackChat) -> None:
     """Log and count who answers, and who was passed over."""
     passed = [(provider, error.code) for provider, error in chat.failures if provider != chat.provider]
-    _ANSWERS.labels(chat.provider, "fallback" if passed else "primary").inc()
+    ANSWERS.labels(chat.provider, "fallback" if passed else "primary").inc()
     for provider, code in passed:
-        _PASSED_OVER.labels(provider, code).inc()
+        PASSED_OVER.labels(provider, code).inc()
     if passed:
         _log.warning("fallback_answers", provider=chat.provider, model=chat.model, passed_over=passed)
 

@@ -17,6 +17,8 @@ from starlette.types import Scope
 
 from src.store.operation import Figure
 
+from .answer_counts import ANSWER_COUNTS
+
 LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _OTHER = "other"
 """The label of a path without a route: what strangers ask for must not make a series each."""
@@ -76,4 +78,4 @@ class ServerMetrics:
                 self._figures[figure.name].labels(figure.label).set(figure.value)
             elif figure.name in self._plain:
                 self._plain[figure.name].set(figure.value)
-        return generate_latest(self._registry)
+        return generate_latest(self._registry) + generate_latest(ANSWER_COUNTS)

@@ -68,7 +68,9 @@ async def test_when_the_chosen_one_is_gone_the_next_answers_and_is_named_everywh
         answer = await archon.post("/api/chat", json=ASK)
         events = events_of(answer.text)
         health = (await archon.get("/v1/health/inference")).json()
+        metrics = (await archon.get("/metrics")).text
     done = events[-1][1]
+    assert 'archon_chat_answers_total{provider="ollama",role="fallback"}' in metrics
     start = events[0][1]
     assert (done["outcome"], start["provider"], start["model"]) == ("complete", "ollama", "spare")
     assert (answer.headers["x-archon-provider"], done["provider"]) == ("ollama", "ollama")
