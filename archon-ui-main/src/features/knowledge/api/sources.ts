@@ -36,6 +36,10 @@ export interface CrawlRequest {
   max_depth: number;
   max_pages: number;
   tags: string[];
+  /** Patterns of addresses: what to follow, and what to leave out. */
+  include?: string[];
+  exclude?: string[];
+  extract_code_examples?: boolean;
 }
 
 export function useCrawl() {

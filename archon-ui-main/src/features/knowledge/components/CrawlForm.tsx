@@ -1,10 +1,13 @@
-import { type FormEvent, useState } from "react";
+import { type FormEvent, useRef, useState } from "react";
 import { ApiError } from "@/shared/api/errors";
 import { Button } from "@/shared/ui/Button";
 import { ErrorNote } from "@/shared/ui/ErrorNote";
 import { Field } from "@/shared/ui/Field";
-import { useCrawl } from "../api/sources";
-import { tagsOf } from "../tags";
+import { usePreview } from "../api/preview";
+import { type CrawlRequest, useCrawl } from "../api/sources";
+import { crawlRequestOf, DEFAULT_PAGES } from "../crawlRequest";
+import { CrawlPatterns } from "./CrawlPatterns";
+import { CrawlPreview } from "./CrawlPreview";
 
 const DEPTHS = [
   ["1", "This page only"],
@@ -12,43 +15,51 @@ const DEPTHS = [
   ["3", "Two links away"],
   ["5", "Four links away"],
 ] as const;
-const DEFAULT_PAGES = 200;
+const NO_ADDRESS = "Type an address, like https://docs.example.org/guide/";
+const AT_FIELDS = ["url", "max_pages", "include", "exclude"];
 
-/** An address to read, and how far to follow it. */
+/** An address to read, how far to follow it, and what it would bring before it begins. */
 export function CrawlForm({ onStarted }: { onStarted?: () => void }) {
+  const form = useRef<HTMLFormElement>(null);
   const crawl = useCrawl();
+  const preview = usePreview();
   const [wrong, setWrong] = useState<string | null>(null);
-  const refused = crawl.error instanceof ApiError ? crawl.error.body : null;
-  const atUrl = refused?.field === "url" ? refused.error : wrong;
-  const atPages = refused?.field === "max_pages" ? refused.error : null;
+  const failure = crawl.error ?? preview.error;
+  const refused = failure instanceof ApiError ? failure.body : null;
+  const at = (field: string) => (refused?.field === field ? refused.error : null);
 
+  /** The form's request, or the reason at the address why there is none yet. */
+  const asked = (): CrawlRequest | null => {
+    const request = form.current && crawlRequestOf(form.current);
+    setWrong(request ? null : NO_ADDRESS);
+    return request;
+  };
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
-    const form = event.currentTarget;
-    const values = new FormData(form);
-    const url = addressOf(String(values.get("url")));
-    setWrong(url ? null : "Type an address, like https://docs.example.org/guide/");
-    if (!url) return;
-    const request = {
-      url,
-      max_depth: Number(values.get("depth")),
-      max_pages: Number(values.get("pages")) || DEFAULT_PAGES,
-      tags: tagsOf(String(values.get("tags"))),
-    };
+    const request = asked();
+    if (!request) return;
+    preview.reset();
     crawl.mutate(request, {
       onSuccess: () => {
-        form.reset();
+        form.current?.reset();
         onStarted?.();
       },
     });
   };
+  const look = (url?: string) => {
+    const field = form.current?.elements.namedItem("url");
+    if (url && field instanceof HTMLInputElement) field.value = url;
+    const request = asked();
+    crawl.reset();
+    if (request) preview.mutate(request);
+  };
 
   return (
-    <form noValidate onSubmit={submit} className="space-y-4">
+    <form ref={form} noValidate onSubmit={submit} onChange={() => preview.reset()} className="space-y-4">
       <Field
         label="Address"
-        error={atUrl}
-        help="A documentation site, one page, a sitemap.xml or an llms.txt."
+        error={at("url") ?? wrong}
+        help="A documentation site, one page, a sitemap.xml, an llms.txt or llms-full.txt."
       >
         {(ids) => (
           <input
@@ -75,7 +86,7 @@ export function CrawlForm({ onStarted }: { onStarted?: () => void }) {
             </select>
           )}
         </Field>
-        <Field label="At most" error={atPages} aside="pages">
+        <Field label="At most" error={at("max_pages")} aside="pages">
           {(ids) => (
             <input
               {...ids}
@@ -93,19 +104,22 @@ export function CrawlForm({ onStarted }: { onStarted?: () => void }) {
           <input {...ids} name="tags" className="input" placeholder="python, reference" autoComplete="off" />
         )}
       </Field>
-      {crawl.error && !atUrl && !atPages && (
-        <ErrorNote error={crawl.error} title="The crawl did not start." />
+      <CrawlPatterns includeError={at("include")} excludeError={at("exclude")} />
+      {failure && !AT_FIELDS.includes(refused?.field ?? "") && (
+        <ErrorNote
+          error={failure}
+          title={crawl.error ? "The crawl did not start." : "The address could not be looked at."}
+        />
       )}
-      <Button type="submit" look="primary" busy={crawl.isPending}>
-        Read this address
-      </Button>
+      <div className="flex flex-wrap gap-2">
+        <Button type="submit" look="primary" busy={crawl.isPending}>
+          Read this address
+        </Button>
+        <Button onClick={() => look()} busy={preview.isPending}>
+          Look first
+        </Button>
+      </div>
+      <div aria-live="polite">{preview.data && <CrawlPreview seen={preview.data} onUse={look} />}</div>
     </form>
   );
-}
-
-/** What was typed as an address that can be fetched; null when it cannot be one. */
-function addressOf(typed: string): string | null {
-  const text = typed.trim();
-  const url = /^[a-z]+:\/\//i.test(text) ? text : `https://${text}`;
-  return text !== "" && URL.canParse(url) && /^https?:$/.test(new URL(url).protocol) ? url : null;
 }

@@ -9,6 +9,7 @@ import { Skeleton } from "@/shared/ui/Skeleton";
 import type { SourceDetail } from "../api/schemas";
 import { useSource } from "../api/source";
 import { useRefresh } from "../api/sources";
+import { CodeExamples } from "./CodeExamples";
 import { DeleteSource } from "./DeleteSource";
 import { EditSource } from "./EditSource";
 import { PageList } from "./PageList";
@@ -79,6 +80,7 @@ function SourceView({ source, back }: { source: SourceDetail; back: React.ReactN
       )}
       <SourceFacts source={source} />
       <SourceProblems source={source} />
+      <CodeExamples sourceId={source.source_id} total={source.code_examples_count} />
       <PageList sourceId={source.source_id} />
       <EditSource source={source} open={editing} onClose={() => setEditing(false)} />
       <DeleteSource

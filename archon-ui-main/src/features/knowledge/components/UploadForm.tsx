@@ -8,7 +8,12 @@ import { Field } from "@/shared/ui/Field";
 import { type Upload, useUploads } from "../hooks/useUploads";
 import { tagsOf } from "../tags";
 
-const ACCEPTED = ".md,.markdown,.txt,.rst,.html,.htm,.pdf";
+const CODE =
+  "py js ts tsx jsx java kt c h cpp cs go rs rb php swift scala sh sql css json yaml yml toml xml lua r tf";
+const ACCEPTED = [
+  ".pdf,.docx,.pptx,.xlsx,.epub,.html,.htm,.md,.mdx,.markdown,.txt,.rst,.zip,.csv",
+  ...CODE.split(" ").map((ending) => `.${ending}`),
+].join(",");
 
 /** Files, dropped or chosen, sent together. */
 export function UploadForm({ onStarted }: { onStarted?: () => void }) {
@@ -43,7 +48,10 @@ export function UploadForm({ onStarted }: { onStarted?: () => void }) {
       >
         <UploadCloud aria-hidden className="mb-1 size-7 text-accent" />
         <span className="font-medium">Drop files here, or choose them</span>
-        <span className="text-sm text-soft">Markdown, text, HTML or PDF; several at once</span>
+        <span className="text-sm text-soft">
+          PDF, Word, PowerPoint, Excel, EPUB, HTML, Markdown, text, source code, or a zip of these; many at
+          once
+        </span>
         <input
           type="file"
           multiple
