@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import ClassVar
 
 import pytest
 
@@ -11,9 +12,11 @@ from src.agents.knowledge.asked import AgentModel, AgentQuestion
 from src.agents.knowledge.events import AgentDone, AgentEvent, ToolEvent, WayEvent
 from src.inference.chat import build_chat_model
 from src.inference.discovery import forget_discoveries
+from src.inference.models import Vector
 from src.inference.pool import close_pool
 from src.search.query import SearchService
 from src.store.postgres import PostgresDatabase
+from src.store.search import SearchRepository
 from tests.agents.conftest import giving
 from tests.fakes.chosen import chosen
 from tests.fakes.model_server import ModelServer, running
@@ -28,6 +31,24 @@ def model_at(url: str, **values: str) -> AgentModel:
     return AgentModel(build_chat_model(active), active)
 
 
+class RememberingEmbedder(WireEmbedder):
+    """The real embedding model, asked once for each text of the whole run."""
+
+    known: ClassVar[dict[str, Vector]] = {}
+
+    async def _embed(self, texts: Sequence[str]) -> list[Vector]:
+        fresh = [text for text in dict.fromkeys(texts) if text not in self.known]
+        if fresh:
+            self.known.update(zip(fresh, await super()._embed(fresh), strict=True))
+        return [self.known[text] for text in texts]
+
+
+@pytest.fixture
+def embedder(vllm_embedding_url: str) -> WireEmbedder:
+    """A real embedding model with a memory."""
+    return RememberingEmbedder(vllm_embedding_url)
+
+
 @pytest.fixture
 async def server() -> AsyncIterator[ModelServer]:
     """A model server that plays a plan."""
@@ -38,8 +59,10 @@ async def server() -> AsyncIterator[ModelServer]:
 
 
 @pytest.fixture
-def agent_at(database: PostgresDatabase, service: SearchService, embedder: WireEmbedder, space: int) -> AgentAt:
+async def agent_at(database: PostgresDatabase, service: SearchService, embedder: WireEmbedder, space: int) -> AgentAt:
     """The agent over the filled store, with the model at a URL."""
+    # Measured in tests of its own; here it would cost fifty vectors a test.
+    await SearchRepository(database).save_floor(space, 0.5, 1_000_000)
 
     def make(url: str, **values: str) -> KnowledgeAgent:
         return KnowledgeAgent(database, service, giving(model_at(url, **values)), giving(embedder))

@@ -42,12 +42,12 @@ async def test_a_context_too_small_for_tools_is_no_failure(server: ModelServer, 
 
 
 async def test_what_tools_bring_stays_within_the_models_context(server: ModelServer, agent_at: AgentAt) -> None:
-    plan = Plan(server, search("gather"), says("It runs them [1]."), length=400)
+    plan = Plan(server, search("gather"), says("It runs them [1]."), length=560)
     events = await told(agent_at(server.url), AgentQuestion(GATHER, match_count=20))
     shown = plan.bodies[1]["messages"][-1]["content"]
     assert len(tools(events)[0].passages) < 9
     assert "had no room in your context" in shown
-    assert len(shown) // 4 < 400 - 220 - 100
+    assert len(shown) // 4 < 560 - 220 - 140
 
 
 async def test_a_question_longer_than_the_context_is_a_typed_error(server: ModelServer, agent_at: AgentAt) -> None:
