@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from _gateway_peers import KEY, Started, _gateway, wait_until_open
+from _gateway_peers import KEY, Started, gateway_command, wait_until_open
 
 PATH = "/v1/chat/completions"
 BENCH = Path(__file__).resolve().parent
@@ -20,7 +20,7 @@ STREAM_S = 60.0
 
 def endure(folder: Path, port: int, upstream: int) -> str:
     """Both measurements, as lines."""
-    gateway = Started(_gateway(folder, port, upstream, folder), folder, "gateway-endurance")
+    gateway = Started(gateway_command(folder, port, upstream, folder), folder, "gateway-endurance")
     try:
         wait_until_open(port, PATH, 30)
         _many(port, 10_000)

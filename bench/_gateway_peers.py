@@ -94,7 +94,7 @@ class Started:
 
 def peers(folder: Path, ports: Callable[[], int], upstream: int, where: Path) -> list[tuple[Peer, int]]:
     """All contenders with the port of each."""
-    makers = {"nginx": _nginx, "vllm-router": _vllm_router, "litellm": _litellm, "archon gateway": _gateway}
+    makers = {"nginx": _nginx, "vllm-router": _vllm_router, "litellm": _litellm, "archon gateway": gateway_command}
     listed = [(Peer("straight", []), upstream)]
     for name, make in makers.items():
         port = ports()
@@ -103,19 +103,32 @@ def peers(folder: Path, ports: Callable[[], int], upstream: int, where: Path) ->
 
 
 def install(where: Path) -> None:
-    """Put the peers into throw-away environments below `where`; nginx is Debian's, downloaded and unpacked only."""
+    """Put missing peers into throw-away environments below `where`; nginx is the distribution's, only unpacked.
+
+    A peer that cannot be had is said and left out.
+    """
     where.mkdir(parents=True, exist_ok=True)
-    for name, packages in {
-        "vllm-router": ["vllm-router", "setproctitle", "aiohttp"],
-        "litellm": ["litellm[proxy]"],
+    for name, (program, packages) in {
+        "vllm-router": ("vllm-router", ["vllm-router", "setproctitle", "aiohttp"]),
+        "litellm": ("litellm", ["litellm[proxy]"]),
     }.items():
-        if not (where / name).exists():
-            subprocess.run([sys.executable, "-m", "venv", str(where / name)], check=True)
-            subprocess.run([str(where / name / "bin" / "pip"), "install", "-q", *packages], check=False)
-    if shutil.which("nginx") is None and shutil.which("apt-get") is not None:
-        subprocess.run(["apt-get", "download", "nginx"], cwd=where, check=False)
+        if not (where / name / "bin" / program).exists():
+            _run([sys.executable, "-m", "venv", str(where / name)], where)
+            _run([str(where / name / "bin" / "pip"), "install", "-q", *packages], where)
+    if shutil.which("nginx") is None and not (where / "nginx").exists() and shutil.which("apt-get") is not None:
+        if not _run(["apt-get", "download", "-q", "nginx"], where):
+            _run(["apt-get", "update", "-q"], where)
+            _run(["apt-get", "download", "-q", "nginx"], where)
         for package in where.glob("nginx_*.deb"):
-            subprocess.run(["dpkg", "-x", package.name, "nginx"], cwd=where, check=False)
+            _run(["dpkg", "-x", package.name, "nginx"], where)
+
+
+def _run(command: list[str], where: Path) -> bool:
+    print(" ".join(command), flush=True)
+    done = subprocess.run(command, cwd=where, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode:
+        print(done.stdout[-600:], flush=True)
+    return done.returncode == 0
 
 
 def wait_until_open(port: int, path: str, seconds: float) -> bool:
@@ -155,7 +168,8 @@ def _litellm(folder: Path, port: int, upstream: int, where: Path) -> list[str] |
     return [program, *flags] if program else None
 
 
-def _gateway(folder: Path, port: int, upstream: int, where: Path) -> list[str]:
+def gateway_command(folder: Path, port: int, upstream: int, where: Path) -> list[str]:
+    """How Archon's gateway is started, with every guard on."""
     (folder / "gateway.toml").write_text(_GATEWAY.format(upstream=upstream, key=KEY))
     code = "from src.cli.gateway import app; app()"
     return [sys.executable, "-c", code, "--port", str(port), "--config", str(folder / "gateway.toml")]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import statistics
 import time
 from pathlib import Path
 
 import aiohttp
-from _gateway_peers import KEY, Started, _gateway, wait_until_open
+from _gateway_peers import KEY, Started, gateway_command, wait_until_open
+from _measure import percentile, verdict
 
-ROUNDS = 3
+_BOUND = 0.97
+
 _CALLS = {1: 6, 16: 48, 64: 128}
 """How many calls make up a round, by how many are under way at a time."""
 _GATEWAY = """
@@ -24,24 +25,24 @@ key = "{key}"
 """
 
 
-def through_real_vllm(folder: Path, port: int) -> None:
-    """Print a table of ratios, line by line; say so where the servers are not named."""
+def through_real_vllm(folder: Path, port: int, rounds: int) -> None:
+    """Print each ratio with its quartiles as soon as it is known; say so where the servers are not named."""
     chat, embedding = os.environ.get("ARCHON_TEST_CHAT_URL"), os.environ.get("ARCHON_TEST_EMBEDDING_URL")
     if not chat or not embedding:
         print("real vLLM: set ARCHON_TEST_CHAT_URL and ARCHON_TEST_EMBEDDING_URL")
         return
-    command = _gateway(folder, port, 1, folder)
+    command = gateway_command(folder, port, 1, folder)
     (folder / "gateway.toml").write_text(_GATEWAY.format(chat=chat, embedding=embedding, key=KEY))
     gateway = Started(command, folder, "gateway-real")
     try:
         wait_until_open(port, "/v1/chat/completions", 5)
-        asyncio.run(_compare(f"http://127.0.0.1:{port}", chat, embedding))
+        asyncio.run(_compare(gateway, f"http://127.0.0.1:{port}", chat, embedding, rounds))
     finally:
         gateway.stop()
 
 
-async def _compare(through: str, chat: str, embedding: str) -> None:
-    print("\n| real vLLM | at a time | straight req/s | through req/s | ratio |\n|---|---|---|---|---|", flush=True)
+async def _compare(gateway: Started, through: str, chat: str, embedding: str, rounds: int) -> None:
+    print("\nThrough real vLLM, requests a second to straight:", flush=True)
     kinds = {
         "embedding": (embedding, "/v1/embeddings", {"input": "The quick brown fox jumps over the lazy dog."}),
         "chat, 8 tokens": (
@@ -51,16 +52,29 @@ async def _compare(through: str, chat: str, embedding: str) -> None:
         ),
     }
     for name, (straight, path, fields) in kinds.items():
-        model = await _model(straight)
+        body = fields | {"model": await _model(straight)}
         for at_a_time, calls in _CALLS.items():
-            pairs = []
-            for _ in range(ROUNDS):
-                one = await _rate(straight + path, fields | {"model": model}, at_a_time, calls)
-                two = await _rate(through + path, fields | {"model": model}, at_a_time, calls)
-                pairs.append((one, two))
-            first, second = (statistics.median(pair[side] for pair in pairs) for side in (0, 1))
-            ratio = statistics.median(two / one for one, two in pairs)
-            print(f"| {name} | {at_a_time} | {first:.1f} | {second:.1f} | {ratio:.3f} |", flush=True)
+            ways = [(straight + path, body, at_a_time, calls), (through + path, body, at_a_time, calls)]
+            for way in ways:
+                await _rate(*way)  # warm-up
+            print(await _ratio(f"{name}, {at_a_time} at a time", gateway, ways, rounds), flush=True)
+
+
+async def _ratio(name: str, gateway: Started, ways: list[tuple[str, dict[str, object], int, int]], rounds: int) -> str:
+    """Alternating pairs, the order reversed each time."""
+    straight, through = [], []
+    cpu_s = 0.0
+    for number in range(rounds):
+        for side in (0, 1) if number % 2 == 0 else (1, 0):
+            before = gateway.cpu_s()
+            rate = await _rate(*ways[side])
+            (straight, through)[side].append(rate)
+            cpu_s += (gateway.cpu_s() - before) * side
+    calls = rounds * (ways[1][3] + 1)
+    ratios = [two / one for one, two in zip(straight, through, strict=True)]
+    cpu = f"{cpu_s / calls * 1e6:.0f} us of CPU a request in the gateway"
+    rates = f"straight {percentile(straight, 0.5):.1f}, through {percentile(through, 0.5):.1f} req/s"
+    return f"- {verdict(name, ratios, _BOUND, at_most=False, cpu=cpu)} ({rates})"
 
 
 async def _model(url: str) -> str:

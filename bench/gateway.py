@@ -1,9 +1,10 @@
 """What the gateway costs, beside its peers, in one run: requests a second, CPU a request, added latency, memory.
 
-`python bench/gateway.py --install-peers` puts nginx, vllm-router and LiteLLM into `--peers` (throw-away), then
-`python bench/gateway.py`. A peer that is not there is printed as not installed. Figures are medians over rounds in
-which all contenders take turns; read them as ratios of one run on one machine. `--real` adds real vLLM servers
-(ARCHON_TEST_CHAT_URL, ARCHON_TEST_EMBEDDING_URL), `--endurance` 100,000 requests and 64 streams of 60 s.
+`python bench/gateway.py --install-peers` puts nginx, vllm-router and LiteLLM into `--peers` (throw-away) where
+they are missing, and measures; without it a peer that is not there is printed as not installed. After a warm-up all
+contenders take turns in every round, the order reversed each time; a ratio is the median over rounds, with quartiles.
+`--real` adds real vLLM servers (ARCHON_TEST_CHAT_URL, ARCHON_TEST_EMBEDDING_URL), `--endurance` 100,000 requests and 64
+streams of 60 s.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -20,10 +20,11 @@ from pathlib import Path
 from _gateway_endurance import endure
 from _gateway_peers import KEY, Peer, Started, install, peers, wait_until_open
 from _gateway_real import through_real_vllm
-from _measure import circumstances
+from _measure import PAIRS, circumstances, percentile, verdict
 
 BENCH = Path(__file__).resolve().parent
 PATH = "/v1/chat/completions"
+OWN = "archon gateway"
 _LITELLM_STARTS_S = 90.0
 
 
@@ -69,8 +70,8 @@ def measure(port: int, running: Started | None, seconds: float) -> dict[str, flo
     return figures
 
 
-def compare(arguments: argparse.Namespace, folder: Path, upstream: int) -> dict[str, dict[str, float]]:
-    """Median figures by contender; all run at once and take turns."""
+def compare(arguments: argparse.Namespace, folder: Path, upstream: int) -> dict[str, list[dict[str, float]]]:
+    """The figures of every round by contender; all run at once and take turns."""
     running: dict[str, tuple[int, Started | None]] = {}
     for peer, port in peers(folder, free_port, upstream, arguments.peers):
         started = _start(peer, port, folder)
@@ -78,18 +79,20 @@ def compare(arguments: argparse.Namespace, folder: Path, upstream: int) -> dict[
             running[peer.name] = (port, started)
     rounds: dict[str, list[dict[str, float]]] = {name: [] for name in running}
     try:
+        for name, (port, _) in running.items():
+            load(port, 8, min(1.0, arguments.seconds), "json")  # warm-up, not counted
+            print(f"warm: {name}", file=sys.stderr, flush=True)
         for number in range(arguments.rounds):
-            for name, (port, started) in running.items():
+            for name, (port, started) in list(running.items())[:: 1 if number % 2 == 0 else -1]:
                 if name == "litellm" and number:
                     continue  # minutes for a figure that three digits separate from the others
                 rounds[name].append(measure(port, started, arguments.seconds))
+            print(f"round {number + 1} of {arguments.rounds}", file=sys.stderr, flush=True)
     finally:
         for _, started in running.values():
             if started is not None:
                 started.stop()
-    return {
-        name: {key: statistics.median(row[key] for row in rows) for key in rows[0]} for name, rows in rounds.items()
-    }
+    return rounds
 
 
 def _start(peer: Peer, port: int, folder: Path) -> Started | None:
@@ -107,24 +110,43 @@ def _start(peer: Peer, port: int, folder: Path) -> Started | None:
     return started
 
 
-def table(figures: dict[str, dict[str, float]]) -> str:
-    """The figures as Markdown."""
+def table(rounds: dict[str, list[dict[str, float]]]) -> str:
+    """Medians as Markdown."""
+    figures = {
+        name: {key: percentile([row[key] for row in rows], 0.5) for key in rows[0]} for name, rows in rounds.items()
+    }
     straight, router = figures["straight"], figures.get("vllm-router")
     lines = [
-        "| | req/s (32) | to vllm-router | p50 / p99 ms (32) | added p50 ms (1) | CPU us/req | "
-        "streams/s (8) | added p50 ms, 200 events (1) | CPU us/stream | MB | errors |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "| | req/s (32) | to vllm-router | p50 / p99 ms (32) | added p50 / p99 ms (1) | CPU us/req | "
+        "streams/s (8) | added p50 / p99 ms, 200 events (1) | CPU us/stream | MB | errors | rounds |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, row in figures.items():
         ratio = f"{row['many_per_s'] / router['many_per_s']:.2f}" if router else "–"
-        errors = sum(value for key, value in row.items() if key.endswith("_errors"))
+        errors = sum(value for rows in rounds[name] for key, value in rows.items() if key.endswith("_errors"))
         lines.append(
             f"| {name} | {row['many_per_s']:.0f} | {ratio} | {row['many_p50_ms']:.2f} / {row['many_p99_ms']:.1f} "
-            f"| {row['one_p50_ms'] - straight['one_p50_ms']:.2f} | {row['many_cpu_us']:.0f} "
-            f"| {row['stream_per_s']:.0f} "
-            f"| {row['stream1_p50_ms'] - straight['stream1_p50_ms']:.2f} | {row['stream_cpu_us']:.0f} "
-            f"| {row['memory_mb']:.0f} | {errors:.0f} |"
+            f"| {_added(row, straight, 'one')} | {row['many_cpu_us']:.0f} "
+            f"| {row['stream_per_s']:.0f} | {_added(row, straight, 'stream1')} | {row['stream_cpu_us']:.0f} "
+            f"| {row['memory_mb']:.0f} | {errors:.0f} | {len(rounds[name])} |"
         )
+    return "\n".join(lines)
+
+
+def _added(row: dict[str, float], straight: dict[str, float], kind: str) -> str:
+    return " / ".join(f"{row[f'{kind}_{key}_ms'] - straight[f'{kind}_{key}_ms']:.2f}" for key in ("p50", "p99"))
+
+
+def verdicts(rounds: dict[str, list[dict[str, float]]]) -> str:
+    """The bounds, each from what contender and baseline showed in the same rounds."""
+    own, straight, router = rounds[OWN], rounds["straight"], rounds.get("vllm-router", [])
+    added = [one["one_p50_ms"] - other["one_p50_ms"] for one, other in zip(own, straight, strict=True)]
+    cpu = f"CPU {percentile([row['many_cpu_us'] for row in own], 0.5):.0f} us a request"
+    lines = [verdict("added p50 on one connection", added, 0.5, at_most=True, unit=" ms", cpu=cpu)]
+    if router:
+        ratios = [one["many_per_s"] / other["many_per_s"] for one, other in zip(own, router, strict=True)]
+        theirs = f"vllm-router's {percentile([row['many_cpu_us'] for row in router], 0.5):.0f}"
+        lines.append(verdict("requests a second to vllm-router's", ratios, 0.5, at_most=False, cpu=f"{cpu}, {theirs}"))
     return "\n".join(lines)
 
 
@@ -133,9 +155,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one short round: shows that it runs")
     parser.add_argument("--seconds", type=float, default=4.0)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=PAIRS, help="rounds of the table, and pairs of --real")
     parser.add_argument("--peers", type=Path, default=Path(tempfile.gettempdir()) / "archon-gateway-peers")
-    parser.add_argument("--install-peers", action="store_true", help="install them into --peers and end")
+    parser.add_argument(
+        "--install-peers", action="store_true", help="install what is missing into --peers, then measure"
+    )
     parser.add_argument("--real", action="store_true", help="also through real vLLM servers")
     parser.add_argument("--endurance", action="store_true", help="also memory over 100,000 requests and 64 streams")
     arguments = parser.parse_args()
@@ -143,18 +167,18 @@ def main() -> None:
         arguments.seconds, arguments.rounds = 0.5, 1
     if arguments.install_peers:
         install(arguments.peers)
-        return
     with tempfile.TemporaryDirectory(prefix="archon-gateway-bench-") as name:
         folder, upstream = Path(name), free_port()
         server = Started([sys.executable, str(BENCH / "_gateway_upstream.py"), str(upstream)], folder, "upstream")
         try:
             wait_until_open(upstream, PATH, 10)
             print(f"{circumstances()}\n")
-            print(table(compare(arguments, folder, upstream)))
+            rounds = compare(arguments, folder, upstream)
+            print(f"{table(rounds)}\n\n{verdicts(rounds)}", flush=True)
             if arguments.endurance:
-                print(f"\n{endure(folder, free_port(), upstream)}")
+                print(f"\n{endure(folder, free_port(), upstream)}", flush=True)
             if arguments.real:
-                through_real_vllm(folder, free_port())
+                through_real_vllm(folder, free_port(), arguments.rounds)
         finally:
             server.stop()
         print(f"\n{circumstances()}")
