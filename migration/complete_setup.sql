@@ -19,7 +19,7 @@ do $archon_check$
 declare
   installed text := (select extversion from pg_extension where extname = 'vector');
   unknown text := (select string_agg(version, ', ' order by version) from archon_migrations
-                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0090'));
+                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090'));
 begin
   if string_to_array(substring(installed from '^[0-9]+[.][0-9]+'), '.')::integer[] < array[0, 8] then
     raise exception 'pgvector % is too old: run "alter extension vector update".', installed;
@@ -3877,13 +3877,16 @@ create or replace function archon_v1_index_space(space integer) returns void lan
 set maintenance_work_mem = '256MB' as $$
 declare
   dims integer;
+  filled boolean;
 begin
   select s.dimensions into strict dims from archon_embedding_spaces s where s.id = space;
-  if to_regproc('archon_fresh_close') is not null then
-    execute 'select archon_part_index($1, archon_fresh_close($1)) from archon_chunk_vectors v
-             where v.space_id = $1 and v.part > 0 limit 1' using space;
+  if to_regproc('archon_fresh_close') is null then
+    perform archon_space_index(space, dims);
   else
-    perform archon_space_index(space, dims);  -- drop index if exists is never needed: the name is the space's
+    execute 'select exists (select 1 from archon_chunk_vectors v where v.space_id = $1 and v.part > 0)' into filled using space;
+    if filled then
+      perform archon_part_index(space, archon_fresh_close(space));
+    end if;
   end if;
   if to_regproc('archon_code_space_ready') is not null then
     execute 'select archon_code_space_ready($1)' using space;
@@ -3920,7 +3923,7 @@ begin
   return array(select s.key::text from archon_settings s where s.encrypted_value <> '' order by s.key);
 end $$;
 $archon_file_0081$;
-  insert into archon_migrations (version, migration_name, checksum) values ('0081', 'archon_v1', 'b9595c1dc112fa46fd332fa4c4aaff24');
+  insert into archon_migrations (version, migration_name, checksum) values ('0081', 'archon_v1', '2d56258e49b3834e473a86ede823001f');
 end $archon_step_0081$;
 
 do $archon_step_0082$
@@ -4002,7 +4005,7 @@ begin
   return query execute format(
     'select jsonb_build_array(%s)::text, row_to_json(x)::text, %s from %I t, lateral (select %s) x where %s order by %s limit $2',
     order_by,
-    coalesce(format('t.%I', source.vector), 'null::vector'),
+    case when source.vector is null then 'null::vector' else format('t.%I', source.vector) end,
     table_name,
     (select string_agg(format('t.%I', c), ', ') from unnest(source.columns) c),
     case when after is null then 'true' else from_there end,
@@ -4045,7 +4048,7 @@ begin
      select %4$s %5$s from (
        select * from jsonb_populate_recordset(null::%1$I, $1) with ordinality) x
      where true %6$s on conflict do nothing',
-    table_name, names, coalesce(', ' || quote_ident(target.vector), ''), given,
+    table_name, names, case when target.vector is null then '' else format(', %I', target.vector) end, given,
     case when target.vector is null then '' else ', ($2)[x.ordinality]' end, has_parents) using parsed, embeddings;
   get diagnostics written = row_count;
   return next;
@@ -4107,8 +4110,34 @@ create or replace function archon_copy_index(space integer) returns void languag
   select archon_v1_index_space(space)
 $$;
 $archon_file_0082$;
-  insert into archon_migrations (version, migration_name, checksum) values ('0082', 'copying', '9e6a074ff63038a72b8dfa457d3c80dd');
+  insert into archon_migrations (version, migration_name, checksum) values ('0082', 'copying', '1d50d111508d65acbb592073acc7d83b');
 end $archon_step_0082$;
+
+do $archon_step_0083$
+begin
+  if exists (select 1 from archon_migrations where version = '0083') then
+    return;
+  end if;
+  execute $archon_file_0083$
+-- The counts of `GET /api/database/metrics`: Archon v1's four names, of which the first two are v1's own tables.
+
+create or replace function archon_database_metrics() returns table (name text, counted bigint) language plpgsql stable as $$
+declare
+  given record;
+begin
+  for given in select * from (values ('projects', 'archon_projects'), ('tasks', 'archon_tasks'),
+      ('crawled_pages', 'archon_crawled_pages'), ('settings', 'archon_settings')) as t (label, home) loop
+    name := given.label;
+    counted := 0;
+    if to_regclass(given.home) is not null then
+      execute format('select count(*) from %I', given.home) into counted;
+    end if;
+    return next;
+  end loop;
+end $$;
+$archon_file_0083$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0083', 'metrics', '752c4d5007b1d00149c28db5f57a43df');
+end $archon_step_0083$;
 
 do $archon_step_0090$
 begin

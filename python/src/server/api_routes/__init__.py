@@ -15,6 +15,7 @@ from . import (
     jobs,
     knowledge,
     mcp,
+    migrations,
     ollama,
     operation,
     pages,
@@ -31,6 +32,7 @@ from . import (
 # In this order: /api/knowledge-items/search must not be taken for an item's id.
 ROUTERS = (
     health.router,
+    migrations.router,
     inference.router,
     gateway.router,
     session.router,
