@@ -29,7 +29,7 @@ returns table (id text, name text, provider text, base_url text, model text, tim
   select c.id, c.name, c.provider, c.base_url, c.model, c.timeout_s, c.max_tokens, c.temperature, c.is_local,
          c.is_default, c.created_at, c.updated_at, t.sealed
   from archon_connections c left join archon_secrets t on t.key = 'connection:' || c.id
-  order by c.position
+  order by c.created_at, c.position
 $$;
 
 -- One connection. `sealed` present and null clears its key, absent leaves it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 from collections.abc import AsyncIterator
@@ -167,6 +168,17 @@ async def test_what_cannot_be_used_is_named(
 ) -> None:
     answer = await help_of.post("/api/ai/rewrite/stream", json={**MEND, **change})
     assert (answer.status_code, answer.json()["detail"]["field"]) == (status, field)
+
+
+async def test_whoever_leaves_stops_the_model(help_of: httpx.AsyncClient, model: ModelServer) -> None:
+    say(model, Stream((token("It"),), end="silent"))
+    async with help_of.stream("POST", "/api/ai/explain/stream", json={**ASKED, "connection_id": "fake"}) as answer:
+        async for line in answer.aiter_lines():
+            if line == "event: token":
+                break
+    async with asyncio.timeout(20):
+        await model.gone.wait()
+    assert model.gone.is_set()
 
 
 async def test_a_real_file_is_explained_by_a_real_model(api: httpx.AsyncClient, vllm_chat_url: str) -> None:

@@ -66,18 +66,23 @@ def fitted(new_text: str, selection: Selection) -> list[str]:
     A line that was there keeps its own end; new ones get the one that most of the chosen lines have. Where the file's
     last line had no line feed, the new last line has none.
     """
-    wanted = _indented(new_text.split("\n"), [bare(line) for line in selection.chosen])
     old = [bare(line) for line in selection.chosen]
-    ends = [line[len(bare(line)) :] for line in selection.chosen]
-    usual = "\r\n" if sum(end == "\r\n" for end in ends) * 2 > len([end for end in ends if end]) else "\n"
+    wanted = _indented(new_text.split("\n"), old)
+    usual = _usual_end(selection.chosen)
     lines = [line + usual for line in wanted]
     for block in SequenceMatcher(None, old, wanted, autojunk=False).get_matching_blocks():
         for at in range(block.size):
             lines[block.b + at] = selection.chosen[block.a + at]
     lines = [line if line.endswith("\n") else line + usual for line in lines]
-    if lines and ends and not ends[-1]:
+    if not selection.chosen[-1].endswith("\n"):
         lines[-1] = bare(lines[-1])
     return lines
+
+
+def _usual_end(lines: tuple[str, ...]) -> str:
+    """The end that most lines have."""
+    windows = sum(line.endswith("\r\n") for line in lines)
+    return "\r\n" if windows * 2 > sum(line.endswith("\n") for line in lines) else "\n"
 
 
 def _indented(new: list[str], old: list[str]) -> list[str]:

@@ -162,15 +162,19 @@ async def _whole(asked: AsyncGenerator[CodeEvent, None], request: Request) -> di
     try:
         async with aclosing(asked) as events:
             async for event in events:
-                if isinstance(event, Failed):
-                    raise event.error
-                if isinstance(event, Started | Explained | Rewritten):
-                    body |= event.to_dict()
-                elif isinstance(event, Used | Done):
-                    body |= {"usage": event.to_dict()} if isinstance(event, Used) else event.to_dict()
+                body |= _part(event)
     except ProviderError as error:
         raise _public(error, request) from error
     return body
+
+
+def _part(event: CodeEvent) -> dict[str, JsonValue]:
+    """What an event adds to a whole answer. Raises the error that it carries."""
+    if isinstance(event, Failed):
+        raise event.error
+    if isinstance(event, Used):
+        return {"usage": event.to_dict()}
+    return event.to_dict() if isinstance(event, Started | Explained | Rewritten | Done) else {}
 
 
 def _stream(asked: AsyncGenerator[CodeEvent, None], request: Request, stopping: Stopping) -> EventStream:
@@ -180,15 +184,13 @@ def _stream(asked: AsyncGenerator[CodeEvent, None], request: Request, stopping: 
 
 async def _events(asked: AsyncGenerator[CodeEvent, None], request: Request) -> AsyncGenerator[ServerEvent, None]:
     """The events on the wire; once begun, they end with `done` and the mark, whatever happens."""
-    started = False
+    started = done = False
     error: ArchonError | None = None
     try:
         async with aclosing(asked) as events:
             async for event in events:
-                started = True
+                started, done = True, isinstance(event, Done)
                 yield _wire(event, request)
-                if isinstance(event, Done):
-                    return
     except ArchonError as failure:
         error = _public(failure, request)
         if not started:
@@ -198,6 +200,8 @@ async def _events(asked: AsyncGenerator[CodeEvent, None], request: Request) -> A
             raise
         _log.exception("code help failed")
         error = unexpected(str(request.state.request_id))
+    if done:
+        return
     if error is not None:
         yield ServerEvent("error", error.to_dict())
     yield Ending("done", {"outcome": "upstream_error", "finish_reason": None})

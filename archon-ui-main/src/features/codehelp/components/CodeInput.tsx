@@ -1,8 +1,8 @@
 import { FolderOpen } from "lucide-react";
-import { type DragEvent, useState } from "react";
+import { type DragEvent, type ReactNode, useState } from "react";
 import { classes } from "@/shared/lib/classes";
 import { count, plural } from "@/shared/lib/format";
-import { Field } from "@/shared/ui/Field";
+import { Field, type FieldIds } from "@/shared/ui/Field";
 import { type CodeFile, edited, fileOf, lineCount, lineNumber, linesBetween } from "../file";
 
 export interface Lines {
@@ -20,7 +20,6 @@ interface CodeInputProps {
 
 /** A file, opened, dropped or pasted, and which of its lines are meant: by marking them or by their numbers. */
 export function CodeInput({ file, lines, errorAt, onFile, onLines }: CodeInputProps) {
-  const [over, setOver] = useState(false);
   const total = lineCount(file.text);
   const open = async (files: FileList | null) => {
     const chosen = files?.[0];
@@ -28,42 +27,25 @@ export function CodeInput({ file, lines, errorAt, onFile, onLines }: CodeInputPr
     const read = fileOf(chosen.name, await chosen.text());
     onFile(read, { start: 1, end: Math.max(lineCount(read.text), 1) });
   };
-  const drop = (event: DragEvent) => {
-    event.preventDefault();
-    setOver(false);
-    void open(event.dataTransfer.files);
-  };
   const change = (text: string) => {
-    const more = lineCount(text);
     const wasWhole = lines.start === 1 && lines.end >= total;
-    onFile(edited(file, text), wasWhole ? { start: 1, end: Math.max(more, 1) } : lines);
-  };
-  const mark = (box: HTMLTextAreaElement) => {
-    if (box.selectionEnd > box.selectionStart)
-      onLines(linesBetween(box.value, box.selectionStart, box.selectionEnd));
+    onFile(edited(file, text), wasWhole ? { start: 1, end: Math.max(lineCount(text), 1) } : lines);
   };
   return (
     <div className="space-y-4">
-      <div className="flex flex-wrap items-end gap-3">
-        <Field
-          label="Path"
-          help="Below the folder where a diff is applied."
-          error={errorAt("path")}
-          className="min-w-0 flex-1 basis-72"
-        >
-          {(ids) => (
-            <input
-              {...ids}
-              className="input font-mono text-sm"
-              autoComplete="off"
-              spellCheck={false}
-              placeholder="src/example.py"
-              value={file.path}
-              onChange={(event) => onFile({ ...file, path: event.target.value }, lines)}
-            />
-          )}
-        </Field>
-      </div>
+      <Field label="Path" help="Below the folder where a diff is applied." error={errorAt("path")}>
+        {(ids) => (
+          <input
+            {...ids}
+            className="input font-mono text-sm"
+            autoComplete="off"
+            spellCheck={false}
+            placeholder="src/example.py"
+            value={file.path}
+            onChange={(event) => onFile({ ...file, path: event.target.value }, lines)}
+          />
+        )}
+      </Field>
       <Field
         label="Code"
         aside={total > 0 ? plural(total, "line") : null}
@@ -71,57 +53,92 @@ export function CodeInput({ file, lines, errorAt, onFile, onLines }: CodeInputPr
         help="Mark what you mean with mouse or keyboard; the numbers below follow."
       >
         {(ids) => (
-          // biome-ignore lint/a11y/noStaticElementInteractions: dropping a file is a second way beside the button
-          <div
-            onDragOver={(event) => {
-              event.preventDefault();
-              setOver(true);
-            }}
-            onDragLeave={() => setOver(false)}
-            onDrop={drop}
-          >
-            <textarea
-              {...ids}
-              className={classes(
-                "input min-h-72 resize-y whitespace-pre font-mono text-[0.8125rem] leading-relaxed",
-                over && "border-accent bg-accent-wash",
-              )}
-              wrap="off"
-              spellCheck={false}
-              autoComplete="off"
-              placeholder="Paste code here, or drop a file."
-              value={file.text}
-              onChange={(event) => change(event.target.value)}
-              onSelect={(event) => mark(event.currentTarget)}
-            />
-          </div>
+          <CodeBox
+            ids={ids}
+            text={file.text}
+            onText={change}
+            onDrop={(files) => void open(files)}
+            onMark={onLines}
+          />
         )}
       </Field>
-      <div className="flex flex-wrap items-end gap-3">
-        <LineField
-          label="From line"
-          value={lines.start}
-          error={errorAt("start")}
-          onCommit={(typed) => {
-            const start = lineNumber(typed, lines.start, total);
-            onLines({ start, end: Math.max(start, lines.end) });
-          }}
-        />
-        <LineField
-          label="To line"
-          value={lines.end}
-          error={errorAt("end")}
-          onCommit={(typed) => {
-            const end = lineNumber(typed, lines.end, total);
-            onLines({ start: Math.min(lines.start, end), end });
-          }}
-        />
-        <p role="status" className="pb-2.5 text-[0.9375rem] text-soft">
-          {total > 0 &&
-            `${plural(Math.min(lines.end, total) - lines.start + 1, "line")} of ${count(total)} chosen`}
-        </p>
-        <OpenButton onOpen={open} />
-      </div>
+      <LineFields lines={lines} total={total} errorAt={errorAt} onLines={onLines}>
+        <OpenButton onOpen={(files) => void open(files)} />
+      </LineFields>
+    </div>
+  );
+}
+
+interface CodeBoxProps {
+  ids: FieldIds;
+  text: string;
+  onText: (text: string) => void;
+  onDrop: (files: FileList) => void;
+  onMark: (lines: Lines) => void;
+}
+
+/** A text box for code that takes a dropped file too, and tells which lines are marked. */
+function CodeBox({ ids, text, onText, onDrop, onMark }: CodeBoxProps) {
+  const [over, setOver] = useState(false);
+  const drop = (event: DragEvent) => {
+    event.preventDefault();
+    setOver(false);
+    onDrop(event.dataTransfer.files);
+  };
+  const hover = (event: DragEvent) => {
+    event.preventDefault();
+    setOver(true);
+  };
+  const mark = ({ value, selectionStart, selectionEnd }: HTMLTextAreaElement) => {
+    if (selectionEnd > selectionStart) onMark(linesBetween(value, selectionStart, selectionEnd));
+  };
+  return (
+    <textarea
+      {...ids}
+      className={classes(
+        "input min-h-72 resize-y whitespace-pre font-mono text-[0.8125rem] leading-relaxed",
+        over && "border-accent bg-accent-wash",
+      )}
+      wrap="off"
+      spellCheck={false}
+      autoComplete="off"
+      placeholder="Paste code here, or drop a file."
+      value={text}
+      onDragOver={hover}
+      onDragLeave={() => setOver(false)}
+      onDrop={drop}
+      onChange={(event) => onText(event.target.value)}
+      onSelect={(event) => mark(event.currentTarget)}
+    />
+  );
+}
+
+interface LineFieldsProps {
+  lines: Lines;
+  total: number;
+  errorAt: (field: string) => string | null;
+  onLines: (lines: Lines) => void;
+  children: ReactNode;
+}
+
+function LineFields({ lines, total, errorAt, onLines, children }: LineFieldsProps) {
+  const from = (typed: string) => {
+    const start = lineNumber(typed, lines.start, total);
+    onLines({ start, end: Math.max(start, lines.end) });
+  };
+  const to = (typed: string) => {
+    const end = lineNumber(typed, lines.end, total);
+    onLines({ start: Math.min(lines.start, end), end });
+  };
+  const chosen = Math.min(lines.end, total) - lines.start + 1;
+  return (
+    <div className="flex flex-wrap items-end gap-3">
+      <LineField label="From line" value={lines.start} error={errorAt("start")} onCommit={from} />
+      <LineField label="To line" value={lines.end} error={errorAt("end")} onCommit={to} />
+      <p role="status" className="pb-2.5 text-[0.9375rem] text-soft">
+        {total > 0 && `${plural(chosen, "line")} of ${count(total)} chosen`}
+      </p>
+      {children}
     </div>
   );
 }

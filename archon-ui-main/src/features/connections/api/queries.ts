@@ -18,13 +18,13 @@ export function useConnections() {
   });
 }
 
-/** The models that a connection's server offers at this moment, which is also whether it answers. */
-export function useConnectionModels(id: string | null, wanted = true) {
+/** The models that a connection's server offers at this moment, which is also whether it answers; `again` and again. */
+export function useConnectionModels(id: string | null, wanted = true, again = false) {
   return useQuery({
     queryKey: [...KEY, "models", id],
     queryFn: async ({ signal }) => (await request(ModelList, `${path(id ?? "")}/models`, { signal })).models,
     enabled: wanted && id !== null,
-    refetchInterval: STATE_EVERY_MS,
+    refetchInterval: again && STATE_EVERY_MS,
   });
 }
 

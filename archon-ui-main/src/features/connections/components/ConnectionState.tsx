@@ -6,7 +6,7 @@ import type { Connection } from "../api/schemas";
 
 /** Whether the server answers at this moment, with an icon that says the same as its colour. */
 export function ConnectionState({ connection }: { connection: Connection }) {
-  const models = useConnectionModels(connection.id, connection.ready);
+  const models = useConnectionModels(connection.id, connection.ready, connection.is_local);
   if (connection.problem) return <Bad text={connection.problem.error} next={connection.problem.next_step} />;
   if (models.error) {
     const body = bodyOf(models.error);
