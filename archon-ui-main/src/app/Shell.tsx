@@ -12,6 +12,7 @@ import {
 } from "lucide-react";
 import { useEffect, useRef } from "react";
 import { Link, type Location, NavLink, Outlet, ScrollRestoration, useLocation } from "react-router";
+import { MigrationNote } from "@/features/migrations";
 import { useSettings } from "@/shared/api/settings";
 import { classes } from "@/shared/lib/classes";
 import { keepsFocus } from "@/shared/lib/focus";
@@ -72,6 +73,7 @@ export function Shell() {
         </div>
       </header>
       <ServerBanner />
+      <MigrationNote />
       <main id="main" ref={main} tabIndex={-1} className="flex flex-1 flex-col outline-none">
         <Outlet />
       </main>

@@ -21,6 +21,9 @@ export const server = setupServer(
   http.get("/api/connections", () =>
     HttpResponse.json({ connections: [], default: null, fields: [], providers: [] }),
   ),
+  http.get("/api/migrations/status", () =>
+    HttpResponse.json({ has_pending: false, pending_migrations: [], archon_v1_pending: 0, next_step: null }),
+  ),
   http.get("/api/chat/conversations", () => HttpResponse.json({ conversations: [] })),
 );
 

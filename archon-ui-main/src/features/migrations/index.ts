@@ -1,0 +1,1 @@
+export { MigrationNote } from "./components/MigrationNote";
