@@ -26,9 +26,9 @@ from src.errors import (
     Overloaded,
     ProtocolError,
     ProviderUnavailable,
-    TlsFailure,
 )
 from src.inference.address import Address
+from src.inference.transport_failures import tls_error
 
 from .deadlines import Deadlines
 
@@ -374,9 +374,7 @@ class Dialer:
                 f"{self.label} did not accept a connection within {self.connect_s:g} s.", context=context
             ) from error
         except ssl.SSLError as error:
-            raise TlsFailure(
-                f"No trusted TLS connection to {self.label}: {error.reason or error}", context=context
-            ) from error
+            raise tls_error(error, self.label, context) from error
         except socket.gaierror as error:
             raise DnsFailure(f"The host name of {self.label} cannot be resolved.", context=context) from error
         except ConnectionRefusedError as error:

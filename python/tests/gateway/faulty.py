@@ -195,6 +195,7 @@ class FaultyServer:
         self.probes: list[Seen] = []
         self.left = asyncio.Event()
         self.connections = 0
+        self.host = "127.0.0.1"
         self.port = 0
         self._server: asyncio.Server | None = None
         self._lines: set[asyncio.StreamWriter] = set()
@@ -202,11 +203,11 @@ class FaultyServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     async def start(self) -> FaultyServer:
         """Listen, at the same port again after `stop`."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=2**24)
+        self._server = await asyncio.start_server(self._serve, self.host, self.port, limit=2**24)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

@@ -15,7 +15,8 @@ from src.gateway.deadlines import Deadlines
 from src.inference.address import parse_address
 
 from .conftest import Stage
-from .door import CHAT, open_door
+from .door import CHAT, open_door, until
+from .faulty import FaultyServer
 
 
 async def test_a_name_that_does_not_resolve_is_passed_over(stage: Stage) -> None:
@@ -44,26 +45,53 @@ async def test_a_server_that_accepts_no_connection_is_a_connect_time_out() -> No
     assert raised.typename == "ConnectTimeout"
 
 
-@pytest.mark.parametrize("case", ["wrong name", "expired", "unknown authority"])
-async def test_a_certificate_that_does_not_hold_is_a_tls_failure(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [("wrong name", "for another name"), ("expired", "has expired"), ("unknown authority", "unknown here")],
+)
+async def test_a_certificate_that_does_not_hold_says_why(
+    case: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     authority = trustme.CA()
     names = ("other.example",) if case == "wrong name" else ("localhost", "127.0.0.1")
     past = datetime(2020, 1, 1, tzinfo=UTC) if case == "expired" else None
     certificate = authority.issue_cert(*names, not_after=past)
-    code = await _code_of(authority, certificate, monkeypatch, trusted=case != "unknown authority")
-    assert code == "tls_failure"
+    code, message = await _error_of(authority, certificate, monkeypatch, trusted=case != "unknown authority")
+    assert (code, words in message) == ("tls_failure", True), message
 
 
 async def test_a_certificate_of_a_trusted_authority_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     authority = trustme.CA()
-    code = await _code_of(authority, authority.issue_cert("localhost", "127.0.0.1"), monkeypatch, trusted=True)
+    code, _ = await _error_of(authority, authority.issue_cert("localhost", "127.0.0.1"), monkeypatch, trusted=True)
     assert code == "protocol"
 
 
-async def _code_of(
+async def test_a_server_that_moved_to_another_address_is_followed(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, after = await stage.server(), FaultyServer("m")
+    after.host, after.port = "127.0.0.2", before.port
+    await after.start()
+    place, resolve = [before.host], socket.getaddrinfo
+
+    def lookup(host: str, *arguments: object, **named: object) -> object:
+        return resolve(place[0] if host == "moves.test" else host, *arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    door = await stage.door(before, pool={"upstreams": [{"url": f"http://moves.test:{before.port}"}]})
+    first = await door.chat()
+    place[0] = after.host
+    await before.stop()
+    await until(lambda: next(iter(door.gateway.fleet.servers)).ready and after.connections > 0)
+    second = await door.chat()
+    await after.stop()
+    assert (first.status, second.status, len(after.seen)) == (200, 200, 1)
+
+
+async def _error_of(
     authority: trustme.CA, certificate: trustme.LeafCert, monkeypatch: pytest.MonkeyPatch, *, trusted: bool
-) -> str:
-    """The code of the error that a gateway shows for a TLS server with this certificate (which speaks nonsense)."""
+) -> tuple[str, str]:
+    """Code and message of the error that a gateway shows for a TLS server with this certificate, speaking nonsense."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
 
@@ -80,4 +108,4 @@ async def _code_of(
         assert (await door.ask("/v1/chat/completions", CHAT)).status == 503
         await door.close()
     server.close()
-    return error.code if error is not None else ""
+    return (error.code, error.message) if error is not None else ("", "")
