@@ -34,6 +34,7 @@ class Installation:
     folder: Path
     server_port: int = field(default_factory=free_port)
     gateway_port: int = field(default_factory=free_port)
+    mcp_port: int = field(default_factory=free_port)
 
     async def archon(self, *arguments: str, **values: str) -> subprocess.CompletedProcess[str]:
         """Run a command of it with these variables."""
@@ -42,6 +43,7 @@ class Installation:
             "ARCHON_DATA_DIR": str(self.folder),
             "ARCHON_SERVER_PORT": str(self.server_port),
             "ARCHON_GATEWAY_PORT": str(self.gateway_port),
+            "ARCHON_MCP_PORT": str(self.mcp_port),
             "VLLM": "off",
         }
         command = [sys.executable, "-m", "src.cli", *arguments]

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -21,15 +21,17 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
 @dataclass(frozen=True)
 class Installation:
-    """A data folder and a port of its own."""
+    """A data folder and ports of its own."""
 
     folder: Path
     port: int
+    mcp_port: int = field(default_factory=any_free_port)
 
     def archon(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command of it."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        values = kept | {"ARCHON_DATA_DIR": str(self.folder), "ARCHON_SERVER_PORT": str(self.port), "VLLM": "off"}
+        ports = {"ARCHON_SERVER_PORT": str(self.port), "ARCHON_MCP_PORT": str(self.mcp_port)}
+        values = kept | ports | {"ARCHON_DATA_DIR": str(self.folder), "VLLM": "off"}
         command = [sys.executable, "-m", "src.cli", *arguments]
         return subprocess.run(command, cwd=REPOSITORY / "python", env=values, capture_output=True, text=True)
 
@@ -69,12 +71,18 @@ def test_status_names_what_runs(installation: Installation) -> None:
     states = {
         row["name"]: row["state"] for row in json.loads(installation.archon("status", "--json").stdout)["programs"]
     }
-    assert (states["Postgres"], states["server"]) == ("runs", "ready")
+    assert (states["Postgres"], states["server"], states["MCP"]) == ("runs", "ready", "ready")
+
+
+def test_assistants_find_the_mcp_server_beside_the_server(installation: Installation) -> None:
+    health = httpx.get(f"http://127.0.0.1:{installation.mcp_port}/health").json()
+    told = httpx.get(f"http://127.0.0.1:{installation.port}/api/mcp/status").json()
+    assert (health["service"], told["status"]) == ("archon-mcp", "running")
 
 
 def test_doctor_names_every_part_with_version_and_state(installation: Installation) -> None:
     parts = {part["name"]: part for part in json.loads(installation.archon("doctor", "--json").stdout)["parts"]}
-    for name in ("archon", "python", "data folder", "database", "schema", "secret key", "server"):
+    for name in ("archon", "python", "data folder", "database", "schema", "secret key", "server", "MCP"):
         assert parts[name]["state"] == "ok", parts[name]
     assert parts["database"]["version"].startswith("Postgres 18")
 
