@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
+from src.agents.events import CitationEvent
 from src.agents.knowledge.asked import AgentQuestion
 from tests.fixtures.vllm import STRICT_KEY
 
 from .conftest import AgentAt, done, told, tools, ways
 
-pytestmark = pytest.mark.real_vllm
+pytestmark = [pytest.mark.real_vllm, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 async def test_a_forced_search_of_a_real_model_brings_passages_it_is_then_shown(
@@ -22,3 +25,20 @@ async def test_a_forced_search_of_a_real_model_brings_passages_it_is_then_shown(
     assert ways(events)[0] == ("tools", None)
     assert searched.passages
     assert done(events).answer
+
+
+async def test_a_model_that_plans_searches_for_both_halves_of_a_question(agent_at: AgentAt) -> None:
+    url = os.environ.get("ARCHON_TEST_PLANNER_URL")
+    if not url:
+        pytest.skip("not run: ARCHON_TEST_PLANNER_URL names no server whose model plans its searches")
+    key = {"VLLM_API_KEY": os.environ.get("ARCHON_TEST_PLANNER_KEY", "")}
+    agent = agent_at(url.rstrip("/"), **key)
+    events = await told(
+        agent, "How long is bread baked with steam, and which call reads a JSON document from a string?"
+    )
+    searches = [tool.arguments for tool in tools(events) if tool.tool == "search_knowledge"]
+    cited = {number for event in events if isinstance(event, CitationEvent) for number in event.numbers}
+    urls = {passage.url for tool in tools(events) for passage in tool.passages if passage.number in cited}
+    assert ways(events) == [("tools", None)]
+    assert len(searches) >= 2
+    assert {"https://kitchen.test/bread", "https://docs.test/json"} <= urls
