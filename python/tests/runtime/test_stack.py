@@ -108,6 +108,6 @@ def test_down_stops_all_and_doctor_then_says_what_is_missing() -> None:
     stopped = json.loads(one.archon("down", "--json").stdout)["stopped"]
     report = one.archon("doctor", "--json")
     shutil.rmtree(parent, ignore_errors=True)
-    assert stopped == ["server", "Postgres"]
+    assert stopped == ["server", "MCP", "Postgres"]
     assert report.returncode == 1
     assert {"database", "server"} <= set(json.loads(report.stdout)["broken"])
