@@ -1,4 +1,6 @@
 export interface DiffLine {
+  /** Its place in the diff, from 0. */
+  number: number;
   kind: "head" | "place" | "added" | "removed" | "same" | "note";
   text: string;
 }
@@ -9,9 +11,9 @@ export function diffLines(diff: string): DiffLine[] {
   return diff
     .replace(/\n$/, "")
     .split("\n")
-    .map((text) => {
+    .map((text, number) => {
       if (text.startsWith("@@")) inHunk = true;
-      return { kind: inHunk ? kindOf(text) : "head", text: text.replace(/\r$/, "") };
+      return { number, kind: inHunk ? kindOf(text) : "head", text: text.replace(/\r$/, "") };
     });
 }
 

@@ -26,12 +26,10 @@ interface DiffViewProps {
 export function DiffView({ diff, path, text }: DiffViewProps) {
   return (
     <section aria-label="The change" className="space-y-3">
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard */}
-      <section tabIndex={0} aria-label="Diff" className="overflow-x-auto rounded-xl border border-line">
+      <section aria-label="Diff" className="overflow-x-auto rounded-xl border border-line">
         <pre className="w-max min-w-full py-2 font-mono text-[0.8125rem] leading-relaxed">
-          {diffLines(diff).map((line, n) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: a diff's lines never move
-            <div key={n} className={classes("px-4", LOOKS[line.kind])}>
+          {diffLines(diff).map((line) => (
+            <div key={line.number} className={classes("px-4", LOOKS[line.kind])}>
               {SAID[line.kind] && <span className="sr-only">{SAID[line.kind]}</span>}
               {line.text || " "}
             </div>
