@@ -2985,7 +2985,7 @@ returns table (id text, name text, provider text, base_url text, model text, tim
   select c.id, c.name, c.provider, c.base_url, c.model, c.timeout_s, c.max_tokens, c.temperature, c.is_local,
          c.is_default, c.created_at, c.updated_at, t.sealed
   from archon_connections c left join archon_secrets t on t.key = 'connection:' || c.id
-  order by c.position
+  order by c.created_at, c.position
 $$;
 
 -- One connection. `sealed` present and null clears its key, absent leaves it.
@@ -3052,7 +3052,7 @@ begin
   return true;
 end $$;
 $archon_file_0070$;
-  insert into archon_migrations (version, migration_name, checksum) values ('0070', 'connections', 'f1f594a7591039b283f5e2a2de63d45e');
+  insert into archon_migrations (version, migration_name, checksum) values ('0070', 'connections', 'a7751e2ae72f3193794e4e027405a3e2');
 end $archon_step_0070$;
 
 do $archon_step_0075$
