@@ -1,6 +1,7 @@
 import { MessagesSquare } from "lucide-react";
 import { useState } from "react";
 import { useParams } from "react-router";
+import { AgentSwitch } from "@/features/agent/components/AgentSwitch";
 import { Button } from "@/shared/ui/Button";
 import { Sheet } from "@/shared/ui/Sheet";
 import { ConversationList } from "./ConversationList";
@@ -20,8 +21,9 @@ export function AskPage() {
       </aside>
       <div className={opened ? "min-w-0 flex-1 xl:pr-[27rem]" : "min-w-0 flex-1"}>
         <div className="mx-auto flex min-h-[calc(100dvh-4rem)] w-full max-w-3xl flex-col px-4 sm:px-6">
-          <div className="pt-4 lg:hidden">
-            <Button small onClick={() => setListOpen(true)}>
+          <div className="flex flex-wrap items-center justify-between gap-2 pt-4">
+            <AgentSwitch />
+            <Button small className="lg:hidden" onClick={() => setListOpen(true)}>
               <MessagesSquare aria-hidden className="size-4" /> Past questions
             </Button>
           </div>
