@@ -1,6 +1,7 @@
 """text-generation-webui: its API listens on 5000 when it was started with --api, and answers with the loaded model.
 
 Source: https://github.com/oobabooga/text-generation-webui/wiki/12-%E2%80%90-OpenAI-API (read 2026-11-21 in a copy).
+`/v1/internal/model/info` answers `model_name` (as its clients read it, seen 2026-11-21); TabbyAPI answers `id` there.
 """
 
 from src.errors import JsonValue
@@ -9,7 +10,7 @@ from src.inference.provider import Provider, ServerFacts, ServerSign, SettingFie
 
 
 def _names_its_model(body: JsonValue) -> bool:
-    return isinstance(body, dict) and {"model_name", "lora_names"} <= body.keys()
+    return isinstance(body, dict) and "model_name" in body
 
 
 PROVIDER = Provider(

@@ -227,7 +227,7 @@ DETECTED: list[tuple[dict[str, Reply], str, str | None]] = [
     ({"/version": Reply(404), "/api/version": Reply(body={"version": "0.13.5"})}, "ollama", "0.13.5"),
     ({"/version": Reply(404), "/props": Reply(body={"build_info": "b6900-abc"})}, "llamacpp", "b6900-abc"),
     (
-        {"/version": Reply(404), "/v1/internal/model/info": Reply(body={"model_name": "m", "lora_names": []})},
+        {"/version": Reply(404), "/v1/internal/model/info": Reply(body={"model_name": "m"})},
         "textgen",
         None,
     ),
