@@ -24,12 +24,12 @@ from src.ingest.summaries import Summaries
 from src.search.query import SearchService
 from src.settings import ModelDiscovery, SecretBox, SettingsService
 from src.settings.connections import ConnectionService
-from src.settings.embedding_ways import AnsweringEmbedder
 from src.store.database import Database
 from src.store.place import open_store
 
 from .agent_room import agent_chat
 from .chosen_chat import ChosenChat
+from .embedding_fallbacks import AnsweringWithFallbacks
 from .fallbacks import ChatWithFallbacks
 from .ingest_room import ingest_room
 from .models import ChosenReranker, ModelInUse
@@ -50,7 +50,7 @@ class Rooms:
     connections: ConnectionService
     code_help: CodeHelpService
     embedder: ModelInUse[Embedder]
-    answering: AnsweringEmbedder
+    answering: AnsweringWithFallbacks
     chat_model: ChatWithFallbacks
     discover: ModelDiscovery
     ingest: IngestService
@@ -97,7 +97,8 @@ def _rooms(environment: Environment, database: Database) -> Rooms:
     connections = ConnectionService(settings)
     chosen_chat = ChosenChat(chat_model, connections)
     reranker = ChosenReranker(settings)
-    ingest, answering = ingest_room(environment, database, settings, embedder)
+    ingest, of_space = ingest_room(environment, database, settings, embedder)
+    answering = AnsweringWithFallbacks(of_space, settings, registry, database)
     search = SearchService(database, answering, reranker)
     credential_service.on_change(embedder.forget)
     credential_service.on_change(chat_model.forget)
