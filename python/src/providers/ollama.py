@@ -1,7 +1,8 @@
 """Ollama: models on your own machine, without a key; the address is used as it was entered, plus /v1.
 
 Source: https://github.com/ollama/ollama/blob/main/docs/openai.md (read 2026-11-21 in a copy). 'required but ignored'
-is what it says of the key. `/api/version`: https://docs.ollama.com/api-reference/get-version (read 2026-11-21). The size of nomic-embed-text is from its model card.
+is what it says of the key. `/api/version`: https://docs.ollama.com/api-reference/get-version (read 2026-11-21).
+The size of nomic-embed-text is from its model card.
 """
 
 from src.errors import JsonValue

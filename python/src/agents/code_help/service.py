@@ -12,6 +12,7 @@ import structlog
 from src.errors import AnswerUnusable, ArchonError, ErrorContext, ProviderTimeout, StreamCut
 from src.inference.models import ChatMessage, ChatModel, ChatOptions, Outcome, StreamEnd, TextDelta
 from src.search.query import SearchService
+from src.settings.connections_wire import ConnectionChatModel
 from src.store.search import ChunkHit
 
 from .context import CodeContext, Material, build
@@ -27,6 +28,7 @@ ModelChooser: TypeAlias = Callable[[str | None, str | None], Awaitable[ChatModel
 """The chat model of a connection (None: the default one), or another model of its server."""
 
 TEMPERATURE = 0.2
+"""Code wants little invention; a connection may say otherwise."""
 _ATTEMPTS = 2
 _log = structlog.get_logger("archon.agents.code_help")
 
@@ -54,7 +56,8 @@ class _Prepared:
 
     @property
     def options(self) -> ChatOptions:
-        return ChatOptions(max_tokens=self.context.answer_tokens, temperature=TEMPERATURE)
+        own = self.model.limits.temperature if isinstance(self.model, ConnectionChatModel) else None
+        return ChatOptions(self.context.answer_tokens, TEMPERATURE if own is None else own)
 
     def started(self) -> Started:
         return Started(self.model.provider, self.model.model, self.context, self.knowledge_problem)
