@@ -77,7 +77,7 @@ export function ConnectionRow({ connection, onEdit, onDelete }: ConnectionRowPro
 }
 
 function Facts({ connection }: { connection: Connection }) {
-  const { provider_label, base_url, model, max_tokens, temperature, timeout } = connection;
+  const { provider_label, base_url, model, ready, max_tokens, temperature, timeout } = connection;
   const limits = [
     `silence of ${timeout} s`,
     max_tokens ? `answers of ${plural(max_tokens, "token")}` : null,
@@ -86,7 +86,8 @@ function Facts({ connection }: { connection: Connection }) {
   return (
     <p className="text-[0.9375rem] text-soft">
       {provider_label}
-      {base_url && <> · {shortUrl(base_url)}</>} · {model ?? "the model that is served"}
+      {base_url && <> · {shortUrl(base_url)}</>}
+      {(model || ready) && <> · {model ?? "the model that is served"}</>}
       <span className="sr-only">; at most {limits.filter(Boolean).join(", ")}</span>
     </p>
   );
