@@ -29,7 +29,9 @@ interface AnswerViewProps {
 /** A question, its answer, and what the answer rests on. */
 export const AnswerView = memo(function AnswerView({ answer, last, onOpen, doings }: AnswerViewProps) {
   const { question, text, citations, passages, outcome, reasoning, knowledge } = answer;
-  const placed = useMemo(() => place(text, citations), [text, citations]);
+  // Without any passage there is nothing to tell apart: it is said once, above.
+  const found = passages.length > 0;
+  const placed = useMemo(() => (found ? place(text, citations) : []), [found, text, citations]);
   const writing = outcome === null;
   return (
     <article
@@ -42,12 +44,12 @@ export const AnswerView = memo(function AnswerView({ answer, last, onOpen, doing
     >
       <QuestionView answer={answer} doings={doings} />
       <div className="mt-4 space-y-4" aria-busy={writing} aria-live="polite">
-        {answer.supported === false && text !== "" && (
+        {answer.supported === false && text !== "" && found && (
           <Notice tone="warn" role="alert" title="Nothing in this answer has support in your knowledge.">
             <p>None of its sentences matches a stored passage. Treat it as a guess of the model.</p>
           </Notice>
         )}
-        {answer.reason && passages.length === 0 && <NothingFound reason={answer.reason} />}
+        {answer.reason && !found && <NothingFound reason={answer.reason} />}
         {reasoning && <Reasoning text={reasoning} open={writing && text === ""} />}
         {text === "" && writing ? (
           <Waiting found={passages.length} started={answer.messageId !== null} knowledge={knowledge} />

@@ -33,9 +33,11 @@ export function ThreadHead({ conversationId, title, settings, onSettings, onShor
         </span>
       </Button>
       {conversationId !== null && <ExportMenu conversationId={conversationId} />}
-      <IconButton label="Keyboard shortcuts" onClick={onShortcuts} className="hidden sm:inline-grid">
-        <Keyboard aria-hidden className="size-4" />
-      </IconButton>
+      <span className="hidden sm:inline">
+        <IconButton label="Keyboard shortcuts" onClick={onShortcuts}>
+          <Keyboard aria-hidden className="size-4" />
+        </IconButton>
+      </span>
     </header>
   );
 }
