@@ -24,8 +24,9 @@ const WORTH_NARROWING = 8;
 export function FilterMenu({ label, options, chosen, onChoose }: FilterMenuProps) {
   const [needle, setNeedle] = useState("");
   const shown = options.filter((option) => option.label.toLowerCase().includes(needle.toLowerCase()));
+  const [ticked, tick] = useTicked(chosen, onChoose);
   const toggle = (value: string) =>
-    onChoose(chosen.includes(value) ? chosen.filter((one) => one !== value) : [...chosen, value]);
+    tick(ticked.includes(value) ? ticked.filter((one) => one !== value) : [...ticked, value]);
   const name = chosen.length === 0 ? label : `${label}: ${labels(options, chosen)}`;
   return (
     <Popover.Root onOpenChange={() => setNeedle("")}>
@@ -65,7 +66,7 @@ export function FilterMenu({ label, options, chosen, onChoose }: FilterMenuProps
               <input
                 type="checkbox"
                 className="size-4 translate-y-0.5 accent-accent"
-                checked={chosen.includes(option.value)}
+                checked={ticked.includes(option.value)}
                 onChange={() => toggle(option.value)}
               />
               <span className="min-w-0 flex-1">{option.label}</span>
@@ -73,7 +74,7 @@ export function FilterMenu({ label, options, chosen, onChoose }: FilterMenuProps
             </label>
           ))}
           {chosen.length > 0 && (
-            <Button small look="quiet" onClick={() => onChoose([])}>
+            <Button small look="quiet" onClick={() => tick([])}>
               Choose none
             </Button>
           )}
@@ -81,6 +82,21 @@ export function FilterMenu({ label, options, chosen, onChoose }: FilterMenuProps
       </Popover.Portal>
     </Popover.Root>
   );
+}
+
+/** What is ticked shows at once; the address, which is the truth, follows a moment later. */
+function useTicked(chosen: readonly string[], onChoose: (values: string[]) => void) {
+  const [ticked, setTicked] = useState(chosen);
+  const [shown, setShown] = useState(chosen);
+  if (shown !== chosen) {
+    setShown(chosen);
+    setTicked(chosen);
+  }
+  const tick = (values: string[]) => {
+    setTicked(values);
+    onChoose(values);
+  };
+  return [ticked, tick] as const;
 }
 
 function labels(options: readonly Option[], chosen: readonly string[]): string {
