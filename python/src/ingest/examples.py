@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from src.store.languages import usual_language
+
 from .blocks import Block, Section, sections_of
 from .document import Budget, CodeRules, Example
 from .tokens import estimate
@@ -21,11 +23,11 @@ _DEFAULT_SIZE = 250
 _SIZES = {
     language: size
     for size, languages in (
-        (100, "json yaml yml xml toml"),
-        (150, "html css scss sql bash sh shell console"),
-        (200, "python py python3 pycon go golang ruby"),
-        (250, "javascript js jsx typescript ts tsx c rust"),
-        (300, "java cpp c++ csharp"),
+        (100, "json yaml xml toml"),
+        (150, "html css scss sql bash"),
+        (200, "python go ruby"),
+        (250, "javascript typescript tsx c rust"),
+        (300, "java cpp csharp"),
     )
     for language in languages.split()
 }
@@ -97,10 +99,10 @@ def _found(sections: Iterable[Section], rules: CodeRules, room: int, title: str)
 
 
 def language_of(block: Block) -> str | None:
-    """The language that a block's opening line names, None where it names none."""
+    """The language that a block's opening line names, by its usual name; None where it names none."""
     info = block.info.lstrip("`~").strip().removeprefix("{").lstrip(".")
     found = _LANGUAGE.match(info)
-    return found.group(0).lower() if found else None
+    return usual_language(found.group(0)) if found else None
 
 
 def is_example(code: str, language: str | None, around: str, rules: CodeRules) -> bool:

@@ -9,6 +9,7 @@ from src.errors import ErrorContext, InvalidInput, JsonValue
 from src.store import code_examples
 from src.store.code_examples import CodeHit
 from src.store.database import Database
+from src.store.languages import usual_language
 from src.store.search import Scope, SearchRepository
 
 from . import question
@@ -76,7 +77,7 @@ class CodeSearch:
             vector=None if space is None else await question.embed(text, embedder),
             words=text,
             scope=Scope(tuple(source_ids), tuple(tags)),
-            language=language.lower() if language else None,
+            language=usual_language(language) if language else None,
             limit=limit,
         )
         return CodeResult(tuple(hits), "keyword" if space is None else "hybrid")

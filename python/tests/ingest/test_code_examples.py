@@ -72,6 +72,14 @@ def test_an_example_is_its_code_sign_for_sign_with_what_is_said_around_it() -> N
     assert (first.heading_path, first.name) == (("Guide", "Several at once"), "Several at once")
 
 
+@pytest.mark.parametrize(
+    ("named", "language"), [("py", "python"), ("Python3", "python"), ("sh", "bash"), ("zig", "zig")]
+)
+def test_a_language_has_one_name(named: str, language: str) -> None:
+    (example,) = examples_of(f"```{named}\n{PYTHON}\n```", BUDGET, CodeRules(least_chars=20))
+    assert example.language == language
+
+
 def test_what_is_embedded_fits_the_model() -> None:
     long = "\n".join(f"value_{number} = compute({number}, mode='x')" for number in range(90))
     (example,) = examples_of(f"{'Words before. ' * 60}\n\n```python\n{long}\n```", BUDGET, CodeRules())

@@ -44,7 +44,7 @@ describe("a look before a crawl", () => {
     await look(SEEN);
     const card = await screen.findByRole("region", { name: "What this address would bring" });
     expect(card).toHaveTextContent("A site. At least 43 pages, found by its links and its sitemap.");
-    expect(card).toHaveTextContent("3 pages more may not be read: robots.txt asks for that.");
+    expect(card).toHaveTextContent("Left alone, as robots.txt asks: 3 pages.");
     expect(card).toHaveTextContent("The site wants 2 seconds between two pages.");
     expect(within(card).getByText("docs.example.org/a")).toBeInTheDocument();
   });

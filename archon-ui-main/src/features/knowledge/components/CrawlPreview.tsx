@@ -28,7 +28,12 @@ export function CrawlPreview({ seen, onUse }: { seen: Preview; onUse: (url: stri
       </Notice>
     );
   return (
-    <section aria-label="What this address would bring" className="card space-y-3 px-4 py-4 sm:px-5">
+    <section
+      // Under a long form it would appear out of sight.
+      ref={(card) => card?.scrollIntoView?.({ block: "nearest", behavior: "smooth" })}
+      aria-label="What this address would bring"
+      className="card space-y-3 px-4 py-4 sm:px-5"
+    >
       <div>
         <h3 className="font-serif text-lg font-semibold leading-snug">{seen.title || shortUrl(seen.url)}</h3>
         <p className="text-soft">{sentence(seen)}</p>
@@ -64,10 +69,10 @@ function sentence(seen: Preview): string {
 function Remarks({ seen }: { seen: Preview }) {
   const { robots, known } = seen;
   const remarks = [
-    robots.refused > 0 && `${plural(robots.refused, "page")} more may not be read: robots.txt asks for that.`,
+    robots.refused > 0 && `Left alone, as robots.txt asks: ${plural(robots.refused, "page")}.`,
     robots.crawl_delay_s && `The site wants ${plural(robots.crawl_delay_s, "second")} between two pages.`,
     seen.left_out > 0 &&
-      `${plural(seen.left_out, "page")} more are left out by your patterns or look endless.`,
+      `Left out by your patterns, or because it looks endless: ${plural(seen.left_out, "page")}.`,
     seen.needs_browser === "yes" && browserRemark(seen, "has no text"),
     seen.needs_browser === "maybe" && browserRemark(seen, "has hardly any text"),
   ].filter((remark) => typeof remark === "string");
