@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 
 import openai
@@ -147,9 +147,7 @@ class ProviderChatModel:
             params["seed"] = options.seed
         if options.stop:
             params["stop"] = list(options.stop[:4])
-        if options.schema is not None:
-            described: JsonValue = {"name": "answer", "schema": dict(options.schema), "strict": True}
-            params["response_format"] = {"type": "json_schema", "json_schema": described}
+        params |= _held_to(options.schema)
         if options.continues:
             params |= self._continuation() or {}
         return params
@@ -194,6 +192,14 @@ class ProviderChatModel:
         url = redact_url(f"{base.rstrip('/')}/chat/completions") if base else None
         remedy = self._active.endpoint.remedy
         return ErrorContext(provider=self.provider, operation="chat", url=url, model=model, remedy=remedy)
+
+
+def _held_to(schema: Mapping[str, JsonValue] | None) -> dict[str, object]:
+    """What tells a server to keep its answer to a schema; nothing where there is none."""
+    if schema is None:
+        return {}
+    described = {"name": "answer", "schema": dict(schema), "strict": True}
+    return {"response_format": {"type": "json_schema", "json_schema": described}}
 
 
 def _reasons(provider: Provider, model: str) -> bool:
