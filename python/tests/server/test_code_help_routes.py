@@ -53,7 +53,7 @@ async def model() -> AsyncIterator[ModelServer]:
 @pytest.fixture
 async def help_of(api: httpx.AsyncClient, model: ModelServer) -> httpx.AsyncClient:
     """A server with a connection to the fake model server."""
-    values = {"id": "fake", "provider": "vllm", "base_url": model.url, "timeout": 1}
+    values = {"id": "fake", "provider": "vllm", "base_url": model.url, "timeout": 60}
     assert (await api.post("/api/connections", json=values)).status_code == 201
     return api
 
@@ -138,6 +138,7 @@ async def test_an_explanation_is_told_with_what_was_shown(help_of: httpx.AsyncCl
 
 async def test_a_server_that_falls_silent_is_504(help_of: httpx.AsyncClient, model: ModelServer) -> None:
     model.on("/v1/chat/completions", Silence())
+    await help_of.put("/api/connections/fake", json={"timeout": 1})
     answer = await help_of.post("/api/ai/explain", json=ASKED)
     assert (answer.status_code, answer.json()["detail"]["code"]) == (504, "timeout_first_byte")
 
