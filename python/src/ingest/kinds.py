@@ -63,8 +63,8 @@ LANGUAGES: Mapping[str, str] = {
 """Languages of source files by their ending, without the dot; `Dockerfile` and `Makefile` are endings too."""
 
 ARCHIVES: frozenset[str] = frozenset({".zip", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".tar", ".jar", ".whl"})
-_PACKED: frozenset[Kind] = frozenset({"docx", "pptx", "xlsx", "epub"})
-"""Formats that are zip archives themselves, and that some servers send as such."""
+_BETTER: Mapping[str, tuple[Kind, ...]] = {"zip": ("docx", "pptx", "xlsx", "epub"), "text": ("markdown", "text")}
+"""Where the ending knows more: office files are sent as the zip files that they are, Markdown as plain text."""
 _UNKNOWN = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 _CODE_TYPES = (
     *("text/", "application/x-", "application/javascript", "application/json", "application/yaml"),
@@ -93,22 +93,21 @@ def kind_of(content_type: str, name: str) -> Kind:
         DocumentUnreadable: nothing that Archon reads.
     """
     by_type, by_ending = _BY_TYPE.get(content_type), _BY_ENDING.get(ending_of(name))
-    if by_type == "zip" and by_ending in _PACKED:
+    if by_ending and by_ending in _BETTER.get(by_type or "", ()):
         return by_ending
-    if by_type == "text" and by_ending in ("markdown", "text"):
-        return by_ending  # servers send Markdown as text/plain
     if by_type in (None, "text") and by_ending is None and _may_be_code(content_type) and language_of(name):
         return "code"
-    if by_type:
-        return by_type
-    if by_ending and content_type in _UNKNOWN:
-        return by_ending
-    if content_type.startswith("text/") and ending_of(name) != ".xml":
-        return "text"
-    raise DocumentUnreadable(
-        f"'{content_type or ending_of(name) or name}' is not something that Archon reads.",
-        next_step=f"Archon reads {READABLE}.",
-    )
+    kind = by_type or (by_ending if content_type in _UNKNOWN else _plain(content_type, name))
+    if kind is None:
+        raise DocumentUnreadable(
+            f"'{content_type or ending_of(name) or name}' is not something that Archon reads.",
+            next_step=f"Archon reads {READABLE}.",
+        )
+    return kind
+
+
+def _plain(content_type: str, name: str) -> Kind | None:
+    return "text" if content_type.startswith("text/") and ending_of(name) != ".xml" else None
 
 
 def _may_be_code(content_type: str) -> bool:

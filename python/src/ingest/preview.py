@@ -147,7 +147,7 @@ class _Look:
         try:
             documents = await self._read(fetched)
         except NeedsBrowser:
-            return await self._site(replace(seen, needs_browser="yes", is_all=False), ())
+            return await self._site(replace(seen, needs_browser="yes"), ())
         first = documents[0]
         title = first.whole_title or first.title
         seen = replace(seen, title=title, language=first.language, needs_browser="maybe" if first.is_thin else "no")
@@ -161,29 +161,29 @@ class _Look:
         is_list = leads_on(seen.kind)
         if self.request.max_depth < 2 or not (is_list or seen.kind == "normal"):
             return seen
-        scope = site_scope(seen.url) if is_list else scope_of(seen.final_url)
-        found_by, is_all = ["links"] if links else [], is_list or self.request.max_depth <= 2
-        listed: list[str] = []
-        if not is_list:
-            for sitemap in await self._sitemaps(seen.final_url):
-                listed += sitemap
-                found_by = [*found_by, "sitemap"] if "sitemap" not in found_by and sitemap else found_by
-        seen = await self._counted(seen, [seen.final_url, *links, *listed], scope)
-        hints = () if is_list else await self._hints(seen.final_url)
-        return replace(seen, is_all=is_all and seen.is_all, found_by=tuple(found_by), better=hints)
+        if is_list:
+            seen = await self._counted(seen, [seen.final_url, *links], site_scope(seen.url))
+            return replace(seen, found_by=("links",))
+        listed = await self._listed(seen.final_url)
+        ways = tuple(way for way, found in (("links", links), ("sitemap", listed)) if found)
+        goes_on = self.request.max_depth > 2 or seen.needs_browser == "yes"
+        seen = await self._counted(seen, [seen.final_url, *links, *listed], scope_of(seen.final_url))
+        hints = await self._hints(seen.final_url)
+        return replace(seen, is_all=seen.is_all and not goes_on, found_by=ways, better=hints)
 
     async def _sitemap(self, seen: Preview, url: str) -> Preview:
         found = await read_sitemap(self.fetcher, url, until=self.started + _SITEMAP_S)
         seen = await self._counted(replace(seen, final_url=url), found.urls, site_scope(url))
         return replace(seen, is_all=seen.is_all and found.is_whole and not found.failures, found_by=("sitemap",))
 
-    async def _sitemaps(self, url: str) -> list[list[str]]:
+    async def _listed(self, url: str) -> list[str]:
+        """What the site's sitemaps list."""
         parts = urlsplit(canonical_url(url))
         named = await self._robots.sitemaps(url) or [f"{parts.scheme}://{parts.netloc}/sitemap.xml"]
-        found = []
+        found: list[str] = []
         for sitemap in named[:5]:
             try:
-                found.append([*(await read_sitemap(self.fetcher, sitemap, until=self.started + _SITEMAP_S)).urls])
+                found += (await read_sitemap(self.fetcher, sitemap, until=self.started + _SITEMAP_S)).urls
             except IngestError:
                 continue  # a site without a sitemap is no failure
         return found

@@ -66,12 +66,7 @@ function Example({ example }: { example: StoredCode }) {
         {example.language && <span className="ml-2 text-sm text-soft">{example.language}</span>}
       </p>
       {example.summary && <p className="text-soft">{example.summary}</p>}
-      <pre
-        // A scrolling region has to be reachable by the keyboard.
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls
-        tabIndex={0}
-        className="mt-1.5 max-h-80 overflow-auto rounded-xl border border-line bg-sunken p-3 font-mono text-[0.8438rem] leading-relaxed"
-      >
+      <pre className="mt-1.5 max-h-80 overflow-auto rounded-xl border border-line bg-sunken p-3 font-mono text-[0.8438rem] leading-relaxed">
         <code>{example.content}</code>
       </pre>
     </li>
