@@ -229,16 +229,18 @@ class Worker:
         message = failure.message if failure is not None else messages[state]
         run.board.note(message)
         detail = failure.to_dict() if failure is not None else None
-        run.board.set(status=state, tally=tally, detail=detail, finished_at=datetime.now(UTC))
+        ending = {"status": state, "tally": tally, "detail": detail, "finished_at": datetime.now(UTC)}
         await jobs.finish(
             run.database,
             run.job.id,
             self.name,
             state=state,
-            progress=run.board.now.to_row(),
+            progress=run.board.now.at(**ending).to_row(),
             result=tally.to_dict(),
             error=detail,
         )
+        # Only then do watchers hear of it: who begins the next work at once must not find this job still open.
+        run.board.set(**ending)
         _log.info("job_ended", job=run.job.id, kind=run.job.kind, state=state, pages=tally.pages_stored)
 
     async def _sum_up(self, run: Run) -> Tally:

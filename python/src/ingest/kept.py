@@ -37,6 +37,8 @@ def chunk_metadata(chunk: Chunk) -> dict[str, JsonValue]:
         "chunk_size": len(chunk.text),
         "has_code": _FENCE in chunk.text,
         "has_links": bool(chunk.links),
+        # What was embedded before the passage: another model has to embed the very same text.
+        "context": chunk.context,
     }
     if chunk.links:
         metadata["links"] = [{"text": link.text, "url": link.url} for link in chunk.links]
