@@ -32,6 +32,12 @@ export const routes: RouteObject[] = [
         }),
       },
       {
+        path: "history",
+        lazy: async () => ({
+          Component: (await import("@/features/knowledge/components/JobsPage")).JobsPage,
+        }),
+      },
+      {
         path: "sources/:id",
         lazy: async () => ({
           Component: (await import("@/features/knowledge/components/SourcePage")).SourcePage,

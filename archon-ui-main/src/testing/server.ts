@@ -17,6 +17,12 @@ export const server = setupServer(
     HttpResponse.json({ ok: true, reason: null, provider: params.id }),
   ),
   http.get("/api/knowledge-items/summary", () => sourceList([SOURCE])),
+  http.get("/api/embedding-spaces", () =>
+    HttpResponse.json({ spaces: [], chosen: { model: null, problem: null }, job: null }),
+  ),
+  http.get("/api/knowledge-items/:id/schedule", () =>
+    HttpResponse.json({ every_hours: null, next_refresh_at: null }),
+  ),
   http.get("/api/progress/", () => HttpResponse.json({ operations: [], count: 0 })),
   http.get("/api/connections", () =>
     HttpResponse.json({ connections: [], default: null, fields: [], providers: [] }),

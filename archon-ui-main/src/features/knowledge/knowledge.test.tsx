@@ -86,9 +86,9 @@ describe("a crawl", () => {
     const { stream } = crawlable();
     let stopped = false;
     server.use(
-      http.post("/api/knowledge-items/stop/job-1", () => {
+      http.post("/api/jobs/job-1/cancel", () => {
         stopped = true;
-        return HttpResponse.json({ success: true });
+        return HttpResponse.json({ id: "job-1", kind: "crawl", state: "running" });
       }),
     );
     const { user } = await startCrawl();

@@ -1,5 +1,6 @@
 import { plural } from "@/shared/lib/format";
 import type { Tone } from "@/shared/ui/Notice";
+import type { Job } from "./api/jobs";
 import type { Outcome } from "./api/schemas";
 
 const WORDS: Record<string, string> = {
@@ -55,4 +56,31 @@ export function outcomeSentence(outcome: Outcome): string {
     pages_failed > 0 ? `${pages_failed} failed` : null,
   ];
   return `${[stored, ...others.filter(Boolean)].join(", ")}.`;
+}
+
+const KINDS: Record<string, string> = {
+  crawl: "Crawl",
+  refresh: "Refresh",
+  upload: "File",
+  reembed: "New embedding model",
+};
+
+/** What kind of work a job is, as people say it. */
+export function jobKind(kind: string): string {
+  return KINDS[kind] ?? kind;
+}
+
+/** "3 pages stored as 41 passages, 12 unchanged, 2 removed, 1 failed." */
+export function jobOutcome({ kind, outcome, chunks_embedded }: Job): string {
+  if (kind === "reembed") {
+    const done = outcome.chunks_stored || chunks_embedded;
+    const failed = outcome.pages_failed ? `, ${plural(outcome.pages_failed, "passage")} failed` : "";
+    return `${plural(done, "passage")} embedded anew${failed}.`;
+  }
+  const sentence = outcomeSentence({ ...outcome, failures: [] }).slice(0, -1);
+  const others = [
+    outcome.pages_removed > 0 ? `${outcome.pages_removed} removed` : null,
+    outcome.pages_skipped > 0 ? `${outcome.pages_skipped} left out` : null,
+  ];
+  return `${[sentence, ...others.filter(Boolean)].join(", ")}.`;
 }

@@ -21,8 +21,8 @@ export function useRunningWork() {
     queryKey: ["running-work"],
     queryFn: async ({ signal }) => {
       const { operations } = await request(RunningList, "/api/progress/", { signal });
-      for (const { operation_id, url, message } of operations)
-        work.add(operation_id, url || message || "Work");
+      for (const { operation_id, operation_type, url, title, message } of operations)
+        if (operation_type !== "reembed") work.add(operation_id, url || title || message || "Work");
       return operations.length;
     },
     refetchInterval: RUNNING_EVERY_MS,

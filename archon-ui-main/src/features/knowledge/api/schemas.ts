@@ -86,7 +86,15 @@ export const Progress = z.object({
 export type Progress = z.infer<typeof Progress>;
 
 export const RunningList = z.object({
-  operations: z.array(z.object({ operation_id: z.string(), url: text, message: text })),
+  operations: z.array(
+    z.object({
+      operation_id: z.string(),
+      operation_type: text,
+      url: text,
+      title: text,
+      message: text,
+    }),
+  ),
 });
 
 export const PageInfo = z.object({

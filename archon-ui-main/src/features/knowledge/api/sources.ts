@@ -1,5 +1,4 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { z } from "zod";
 import { request, send, withQuery } from "@/shared/api/client";
 import { SETTINGS_KEY } from "@/shared/api/settings";
 import { type Source, SourcePageList, Started } from "./schemas";
@@ -81,18 +80,5 @@ export function useDeleteSource() {
       await client.invalidateQueries({ queryKey: SOURCES_KEY });
       await client.invalidateQueries({ queryKey: SETTINGS_KEY });
     },
-  });
-}
-
-export function useStop() {
-  return useMutation({
-    mutationFn: (progressId: string) =>
-      request(
-        z.object({ success: z.boolean() }),
-        `/api/knowledge-items/stop/${encodeURIComponent(progressId)}`,
-        {
-          method: "POST",
-        },
-      ),
   });
 }

@@ -39,6 +39,11 @@ export const work = {
     if (dismissed.has(id) || items.some((item) => item.id === id)) return;
     change([{ id, label }, ...items]);
   },
+  /** Shows work again that had ended, or was dismissed. */
+  follow(id: string, label: string): void {
+    dismissed.delete(id);
+    change([{ id, label }, ...items.filter((item) => item.id !== id)]);
+  },
   dismiss(id: string): void {
     dismissed.add(id);
     change(items.filter((item) => item.id !== id));

@@ -1,8 +1,9 @@
-import { Library, Plus } from "lucide-react";
+import { History, Library, Plus } from "lucide-react";
 import { useState } from "react";
 import { Link } from "react-router";
+import { SpaceChange } from "@/features/spaces";
 import { useSettings } from "@/shared/api/settings";
-import { Button } from "@/shared/ui/Button";
+import { Button, buttonClasses } from "@/shared/ui/Button";
 import { Dialog } from "@/shared/ui/Dialog";
 import { EmptyState } from "@/shared/ui/EmptyState";
 import { ErrorNote } from "@/shared/ui/ErrorNote";
@@ -21,9 +22,14 @@ export function KnowledgePage() {
       title="Knowledge"
       lead="The documentation your answers come from."
       actions={
-        <Button look="primary" onClick={() => setAdding(true)}>
-          <Plus aria-hidden className="size-4" /> Add knowledge
-        </Button>
+        <div className="flex flex-wrap gap-2">
+          <Link to="/history" className={buttonClasses()}>
+            <History aria-hidden className="size-4" /> History
+          </Link>
+          <Button look="primary" onClick={() => setAdding(true)}>
+            <Plus aria-hidden className="size-4" /> Add knowledge
+          </Button>
+        </div>
       }
     >
       {problem && (
@@ -38,6 +44,7 @@ export function KnowledgePage() {
           }
         />
       )}
+      <SpaceChange />
       <WorkList />
       <SourceList
         empty={

@@ -13,6 +13,7 @@ import { CodeExamples } from "./CodeExamples";
 import { DeleteSource } from "./DeleteSource";
 import { EditSource } from "./EditSource";
 import { PageList } from "./PageList";
+import { ScheduleControl } from "./ScheduleControl";
 import { SourceFacts } from "./SourceFacts";
 import { SourceProblems } from "./SourceProblems";
 import { isFile, titleOf } from "./SourceRow";
@@ -79,6 +80,7 @@ function SourceView({ source, back }: { source: SourceDetail; back: React.ReactN
         <ErrorNote error={refresh.error} title="The refresh did not start." className="mb-5" />
       )}
       <SourceFacts source={source} />
+      {!isFile(source) && <ScheduleControl sourceId={source.source_id} />}
       <SourceProblems source={source} />
       <CodeExamples sourceId={source.source_id} total={source.code_examples_count} />
       <PageList sourceId={source.source_id} />

@@ -1,21 +1,21 @@
-import { CircleAlert, CircleCheck, CircleSlash, LoaderCircle, Square, X } from "lucide-react";
+import { CircleAlert, CircleCheck, CircleSlash, LoaderCircle, PauseCircle, X } from "lucide-react";
 import { ApiError } from "@/shared/api/errors";
 import { shortUrl } from "@/shared/lib/format";
-import { Button, IconButton } from "@/shared/ui/Button";
+import { IconButton } from "@/shared/ui/Button";
 import { ErrorNote } from "@/shared/ui/ErrorNote";
 import { ProgressBar } from "@/shared/ui/ProgressBar";
 import { Word } from "@/shared/ui/Word";
+import type { Verb } from "../api/jobs";
 import { isFinal, useProgress } from "../api/progress";
 import type { Progress } from "../api/schemas";
-import { useStop } from "../api/sources";
 import { type WorkItem, work } from "../api/work";
 import { statusWord, verdict } from "../words";
+import { WorkActions } from "./WorkActions";
 import { WorkResult } from "./WorkResult";
 
 /** One piece of work: moving while it runs, its honest result when it has ended. */
 export function WorkCard({ item }: { item: WorkItem }) {
   const { data: progress, error, refetch } = useProgress(item.id);
-  const stop = useStop();
   const ended = progress ? isFinal(progress) : Boolean(error);
   const name = shortUrl(item.label);
   // The shell says so above every page, and asks again.
@@ -29,25 +29,21 @@ export function WorkCard({ item }: { item: WorkItem }) {
             <State progress={progress} failed={Boolean(error) && !progress} />
           </div>
         </div>
-        {ended ? (
-          <IconButton label={`Dismiss ${name}`} onClick={() => work.dismiss(item.id)}>
-            <X aria-hidden className="size-4" />
-          </IconButton>
-        ) : (
-          <Button
-            small
-            busy={stop.isPending || progress?.status === "stopping"}
-            onClick={() => stop.mutate(item.id)}
-          >
-            <Square aria-hidden className="size-3.5 fill-current" /> Stop{" "}
-            <span className="sr-only">{name}</span>
-          </Button>
-        )}
+        <div className="flex items-start gap-2">
+          <WorkActions
+            id={item.id}
+            name={name}
+            verbs={verbsOf(progress, ended)}
+            busy={progress?.status === "stopping"}
+          />
+          {ended && (
+            <IconButton label={`Dismiss ${name}`} onClick={() => work.dismiss(item.id)}>
+              <X aria-hidden className="size-4" />
+            </IconButton>
+          )}
+        </div>
       </div>
       {!ended && <Running progress={progress} name={name} />}
-      {stop.error && !ended && (
-        <ErrorNote error={stop.error} title="It could not be stopped." className="mt-3" />
-      )}
       {error && !away && !(progress && isFinal(progress)) && (
         <ErrorNote
           error={error}
@@ -61,6 +57,16 @@ export function WorkCard({ item }: { item: WorkItem }) {
   );
 }
 
+function verbsOf(progress: Progress | null | undefined, ended: boolean): Verb[] {
+  if (!ended) {
+    if (progress?.status === "stopping") return ["cancel"];
+    return progress?.status === "paused" ? ["resume", "cancel"] : ["pause", "cancel"];
+  }
+  if (!progress || !isFinal(progress)) return [];
+  const incomplete = progress.status !== "completed" || (progress.outcome?.pages_failed ?? 0) > 0;
+  return incomplete ? ["retry"] : [];
+}
+
 function State({ progress, failed }: { progress: Progress | null | undefined; failed: boolean }) {
   if (failed) return <Word Icon={CircleSlash}>Unknown</Word>;
   if (!progress) {
@@ -70,6 +76,7 @@ function State({ progress, failed }: { progress: Progress | null | undefined; fa
       </Word>
     );
   }
+  if (progress.status === "paused") return <Word Icon={PauseCircle}>Paused</Word>;
   if (!isFinal(progress)) {
     return (
       <Word tone="info" Icon={LoaderCircle} spin>

@@ -7,8 +7,8 @@ export function EmbeddingChange({ model }: { model: string | null | undefined })
       <p>
         Your knowledge was embedded with{" "}
         {model ? <code className="font-mono text-sm">{model}</code> : "another model"}. Vectors of different
-        models cannot be compared: after saving, passages are found again once they are embedded with the new
-        model. Refreshing a source does that. Until then search says so; nothing is deleted.
+        models cannot be compared. After saving, everything is embedded anew in the background, and the former
+        model answers until that is done, so leave its server running. The Knowledge page shows how far it is.
       </p>
     </Notice>
   );

@@ -1,0 +1,1 @@
+export { SpaceChange } from "./components/SpaceChange";
