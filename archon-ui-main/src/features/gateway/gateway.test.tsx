@@ -2,7 +2,7 @@ import { screen, within } from "@testing-library/react";
 import { HttpResponse, http } from "msw";
 import { beforeEach, describe, expect, test } from "vitest";
 import { open } from "@/testing/render";
-import { server } from "@/testing/server";
+import { recordSaves, server } from "@/testing/server";
 import { kindOf, seconds } from "./words";
 
 const READY = {
@@ -139,6 +139,34 @@ describe("the gateway's page", () => {
     const chain = within(await screen.findByRole("region", { name: "Who answers questions" }));
     expect(chain.getByText("Fallback 1")).toBeVisible();
     expect(chain.getByText(/Beta API key not found/)).toBeVisible();
+  });
+});
+
+describe("the chain of fallbacks", () => {
+  beforeEach(() => answers(running));
+
+  test("is changed in one form", async () => {
+    const saves = recordSaves();
+    const { user } = open("/gateway");
+    await user.click(await screen.findByRole("button", { name: "Change" }));
+    await user.click(screen.getByRole("checkbox", { name: /Ask other providers/ }));
+    await user.type(screen.getByRole("textbox", { name: "Providers to ask then" }), "beta, alpha");
+    await user.click(screen.getByRole("button", { name: "Save" }));
+    expect(await screen.findByRole("button", { name: "Change" })).toBeVisible();
+    expect(saves).toEqual([{ values: { ENABLE_FALLBACK: "true", FALLBACK_CHAIN: "beta, alpha" } }]);
+  });
+
+  test("says at its field what the server refuses", async () => {
+    const detail = {
+      error: "FALLBACK_CHAIN names 'x', which is no provider.",
+      code: "invalid_input",
+      field: "FALLBACK_CHAIN",
+    };
+    server.use(http.put("/api/settings", () => HttpResponse.json({ detail }, { status: 422 })));
+    const { user } = open("/gateway");
+    await user.click(await screen.findByRole("button", { name: "Change" }));
+    await user.click(screen.getByRole("button", { name: "Save" }));
+    expect(await screen.findByRole("alert")).toHaveTextContent("which is no provider");
   });
 });
 

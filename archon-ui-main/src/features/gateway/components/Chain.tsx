@@ -1,12 +1,18 @@
 import { CircleAlert, CircleCheck, CircleDashed } from "lucide-react";
+import { useState } from "react";
+import { useSettings } from "@/shared/api/settings";
+import { Button } from "@/shared/ui/Button";
 import { Word } from "@/shared/ui/Word";
 import { useInferenceHealth } from "../api/queries";
 import type { Link } from "../api/schemas";
 import { seconds } from "../words";
+import { ChainForm } from "./ChainForm";
 
 /** Who answers chats, and who would when that one cannot. */
 export function Chain() {
+  const [changing, setChanging] = useState(false);
   const { data } = useInferenceHealth();
+  const { data: settings } = useSettings();
   if (!data?.primary) return null;
   const links: [string, Link][] = [
     ["Answers", data.primary],
@@ -14,14 +20,22 @@ export function Chain() {
   ];
   return (
     <section aria-labelledby="chain" className="mt-10">
-      <h2 id="chain" className="font-serif text-xl font-semibold">
-        Who answers questions
-      </h2>
+      <div className="flex flex-wrap items-center justify-between gap-3">
+        <h2 id="chain" className="font-serif text-xl font-semibold">
+          Who answers questions
+        </h2>
+        {settings && !changing && (
+          <Button small onClick={() => setChanging(true)}>
+            Change
+          </Button>
+        )}
+      </div>
       <p className="mt-1 text-soft">
         {data.enabled
           ? "When the first cannot answer, the next one is asked; the answer says who gave it."
-          : "No other provider is asked when this one cannot answer (ENABLE_FALLBACK is off)."}
+          : "No other provider is asked when this one cannot answer."}
       </p>
+      {settings && changing && <ChainForm values={settings.values} onDone={() => setChanging(false)} />}
       <ol className="card mt-3 divide-y divide-line">
         {links.map(([role, link]) => (
           <ChainLink key={link.provider} role={role} link={link} />
