@@ -62,7 +62,10 @@ async def filled(
 
 async def without_index(connection: psycopg.AsyncConnection, space: int) -> None:
     """Take the index of part 0 away: built over all rows at once it is the same, and much sooner."""
-    await connection.execute(f"drop index if exists archon_chunk_vectors_s{space}_p0_near")
+    row = await (await connection.execute("select archon_part_index_name(%s, 0)", (space,))).fetchone()
+    if row is None:
+        raise SystemExit("the index of part 0 has no name")
+    await connection.execute(f"drop index if exists {row[0]}")
 
 
 async def settled(url: str) -> None:
