@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from src.errors import JsonValue
@@ -12,6 +13,8 @@ from .document import Chunk, Document, Example
 
 _FENCE = "```"
 _SUMMARY_CHARS = 300
+_MARKS = re.compile(r"^\s*(?:[-*+]|\d+\.)\s+|\*+|`+", re.M)
+"""Markdown's marks of lists, emphasis and code: a summary is shown as it stands."""
 
 
 def page_metadata(
@@ -74,6 +77,7 @@ def new_example(
 def summary_of(example: Example, title: str) -> str:
     """One paragraph: the last thing said before the code, else where it stands."""
     said = example.before.strip().rpartition("\n\n")[2].strip() or example.after.strip().partition("\n\n")[0].strip()
-    if said:
-        return " ".join(said.split())[-_SUMMARY_CHARS:]
+    plain = " ".join(_MARKS.sub("", said).split())
+    if plain:
+        return plain[-_SUMMARY_CHARS:]
     return f"Code from {' > '.join(example.heading_path) or title}."

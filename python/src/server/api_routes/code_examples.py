@@ -29,7 +29,7 @@ class CodeQueryBody(BaseModel):
 @router.post("/code-examples")
 async def query(body: CodeQueryBody, rooms: InRooms) -> JSONResponse:
     """The best examples. A search that fails is an error, never an empty list."""
-    found = await CodeSearch(rooms.database, rooms.embedder).search(
+    found = await CodeSearch(rooms.database, rooms.answering).search(
         body.query,
         source_ids=[*body.source_ids, *([body.source] if body.source else [])],
         tags=body.tags,
