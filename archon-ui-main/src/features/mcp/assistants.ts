@@ -144,7 +144,7 @@ export const ASSISTANTS: readonly Assistant[] = [
   },
   {
     id: "other",
-    name: "Another one",
+    name: "Other",
     docs: "https://modelcontextprotocol.io/docs/getting-started/intro",
     setups: (url, token) => [
       { where: "Address, for streamable HTTP", text: url },

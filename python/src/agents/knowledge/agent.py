@@ -162,7 +162,7 @@ class KnowledgeAgent:
         history = [*run.asked.history]
         context = await contexts.build(run.question, history, run.desk.shelf.hits, run.model.chat, run.asked.max_tokens)
         if search is not None:
-            summary = f"{len(context.passages)} passages" if context.passages else "Nothing was found."
+            summary = f"Passages: {len(context.passages)}" if context.passages else "Nothing was found."
             await tell(replace(search, state="answered", summary=summary, passages=context.passages))
         run.said.begin([passage.number for passage in context.passages])
         options = ChatOptions(max_tokens=context.answer_tokens, temperature=run.asked.sampled_at)

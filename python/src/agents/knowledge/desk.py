@@ -17,7 +17,8 @@ from src.store.search import ChunkHit, SearchSpace
 
 from .shelf import Shelf, Shown, one_line
 
-LONGEST_QUERY = 300
+LONGEST_QUERY = 120
+"""Characters. A small model that is forced to call goes on writing until it is stopped."""
 _MOST_SOURCES = 40
 _AROUND = 30
 """Passages of a page that are read at most, from the one before the given number on."""
@@ -74,7 +75,7 @@ class Desk:
         if hit.page_id is None:
             return Shown(f"Passage {number} belongs to no stored page.")
         found = await page_chunks.from_page(self.database, hit.page_id, max(hit.chunk_number - 1, 0), _AROUND)
-        return await self._show(found.hits, f"The page has {found.total} passages. ")
+        return await self._show(found.hits, f"Passages of the page: {found.total}. ")
 
     async def list_sources(self) -> Shown:
         """What the knowledge base holds. Raises StoreError."""
@@ -82,9 +83,9 @@ class Desk:
         chosen = [one for one in found.items if not self.source_ids or one.source_id in self.source_ids]
         if not chosen:
             return Shown("The knowledge base is empty.")
-        lines = [f"- {one_line(one.title or one.display_name)[:120]}: {one.page_count} pages" for one in chosen]
+        lines = [f"- {one_line(one.title or one.display_name)[:120]} (pages: {one.page_count})" for one in chosen]
         lines = lines[: max(1, self.room // 30)]
-        return Shown("\n".join(lines) + f"\n{max(found.total, len(lines))} sources in all.")
+        return Shown("\n".join(lines) + f"\nSources in all: {max(found.total, len(lines))}.")
 
     async def _once(self, kind: str, query: str, look: _Look) -> Shown:
         text = query.strip()[:LONGEST_QUERY]

@@ -107,9 +107,10 @@ async def run(work: ToolWork, tell: Tell) -> LoopEnd:
 
 @dataclass(slots=True)
 class _Deps:
-    """What tools are given: the desk, and what each call brought."""
+    """What tools are given: the desk; and for each call what it asked and what it brought."""
 
     desk: Desk
+    asked: dict[str, str] = field(default_factory=dict)
     brought: dict[str, Shown] = field(default_factory=dict)
 
 
@@ -214,6 +215,7 @@ class ToolLoop:
             if isinstance(event, FunctionToolCallEvent):
                 part = event.part
                 arguments = part.args if isinstance(part.args, str) else json.dumps(part.args)
+                self._deps.asked[part.tool_call_id] = arguments[:1000]
                 called = ToolEvent(part.tool_call_id, part.tool_name[:80], "called", arguments=arguments[:1000])
                 await self._tell(called)
             elif isinstance(event, FunctionToolResultEvent):
@@ -221,11 +223,14 @@ class ToolLoop:
 
     def _result(self, event: FunctionToolResultEvent) -> ToolEvent:
         part, brought = event.part, self._deps.brought.get(event.tool_call_id)
-        name = part.tool_name[:80]
+        name, asked = part.tool_name[:80], self._deps.asked.get(event.tool_call_id, "")
         if part.outcome != "success" or brought is None:
-            return ToolEvent(event.tool_call_id, name, "refused", summary=str(part.content)[:500])
-        summary = f"{len(brought.passages)} new passages" if brought.passages else brought.text[:300]
-        return ToolEvent(event.tool_call_id, name, "answered", summary=summary, passages=brought.passages)
+            told = str(part.content)[:500]
+            return ToolEvent(event.tool_call_id, name, "refused", arguments=asked, summary=told)
+        summary = f"New passages: {len(brought.passages)}" if brought.passages else brought.text[:300]
+        return ToolEvent(
+            event.tool_call_id, name, "answered", arguments=asked, summary=summary, passages=brought.passages
+        )
 
 
 def _agent(wire: ToolCallingModel) -> Agent[_Deps, str]:

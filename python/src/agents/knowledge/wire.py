@@ -45,6 +45,9 @@ class ToolCallingModel:
             openai_chat_streaming_requires_finish_reason=True,
             supports_forced_tool_choice=True,
         )
+        if not self._active.provider.keeps_v1_wire:
+            # One's own servers hold a model to the schema as it is, lengths included; OpenAI's strict mode knows none.
+            profile["json_schema_transformer"] = None
         provider = OpenAICompatibleProvider(self._active.provider.id, openai_client=self._client, profile=profile)
         return OpenAIChatModel(self._name, provider=provider)
 

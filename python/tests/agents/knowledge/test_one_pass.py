@@ -93,4 +93,4 @@ async def test_a_call_beside_words_is_told_once_with_its_arguments(server: Model
     events = await told(agent_at(server.url), "What do you know?")
     called = [event for event in events if isinstance(event, ToolEvent)]
     assert [(event.tool, event.state) for event in called] == [("list_sources", "called"), ("list_sources", "answered")]
-    assert "3 sources in all" in called[1].summary
+    assert "Sources in all: 3." in called[1].summary

@@ -39,7 +39,8 @@ async def test_the_first_step_is_a_named_strict_search_and_later_ones_are_free(
     assert first["tool_choice"] == {"type": "function", "function": {"name": "search_knowledge"}}
     strict = {tool["function"]["name"]: tool["function"]["strict"] for tool in first["tools"]}
     assert strict == dict.fromkeys(("search_knowledge", "search_code", "read_page", "list_sources"), True)
-    assert first["max_tokens"] == 1024
+    query = first["tools"][0]["function"]["parameters"]["properties"]["query"]
+    assert (first["max_tokens"], query["maxLength"]) == (1024, 120)
     assert second["tool_choice"] == "auto"
     assert second["messages"][-1]["role"] == "tool"
     assert "asyncio.gather runs" in second["messages"][-1]["content"]
@@ -124,4 +125,4 @@ async def test_a_page_is_read_from_the_number_of_its_passage(server: ModelServer
     read = calls(("read_page", '{"passage": 1}'))
     plan = Plan(server, search("asyncio.gather awaitable"), read, says("It runs them [1]."))
     await told(agent_at(server.url), GATHER)
-    assert "The page has 3 passages." in plan.bodies[2]["messages"][-1]["content"]
+    assert "Passages of the page: 3." in plan.bodies[2]["messages"][-1]["content"]

@@ -40,6 +40,7 @@ function Step({ step, onOpen }: { step: Tool; onOpen: (passage: Passage) => void
   const { Icon, words } = TOOLS[step.tool] ?? { Icon: Wrench, words: step.tool };
   const Sign = step.state === "called" ? LoaderCircle : step.state === "refused" ? TriangleAlert : Icon;
   const found = step.passages.length;
+  const about = subject(step);
   return (
     <li className="flex gap-2.5">
       <Sign
@@ -48,7 +49,8 @@ function Step({ step, onOpen }: { step: Tool; onOpen: (passage: Passage) => void
       />
       <div className="min-w-0">
         <p>
-          {words} {subject(step) && <span className="font-medium">{subject(step)}</span>}
+          {words}
+          {about && <span className="font-medium"> {about}</span>}
           {step.state === "answered" && found > 0 && (
             <span className="text-soft">: {plural(found, "passage")}</span>
           )}

@@ -37,7 +37,7 @@ export function AssistantSetup({ address, tokenRequired }: AssistantSetupProps) 
             </p>
           )}
           <a href={docs} target="_blank" rel="noreferrer" className="link text-sm">
-            How {name === "Another one" ? "the protocol" : name} is configured
+            How {id === "other" ? "the protocol" : name} is configured
           </a>
         </Tabs.Content>
       ))}
