@@ -25,9 +25,20 @@ class Visit:
     errors: list[str]
 
 
+@pytest.fixture(params=["embedded", "supabase"])
+def store_values(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The variables that name the store: none for the embedded one, else a Supabase-compatible server's."""
+    if request.param == "embedded":
+        return {}
+    server = request.getfixturevalue("supabase")
+    return {"SUPABASE_URL": server.url, "SUPABASE_SERVICE_KEY": server.key}
+
+
 @pytest.fixture
-async def visit(chromium: str, free_port: int, vllm_chat_url: str, vllm_embedding_url: str) -> AsyncIterator[Visit]:
-    values = {
+async def visit(
+    chromium: str, free_port: int, vllm_chat_url: str, vllm_embedding_url: str, store_values: dict[str, str]
+) -> AsyncIterator[Visit]:
+    values = store_values | {
         "VLLM_BASE_URL": vllm_chat_url,
         "VLLM_EMBEDDING_BASE_URL": vllm_embedding_url,
         "ARCHON_ALLOW_PRIVATE_ADDRESSES": "true",
