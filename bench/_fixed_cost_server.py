@@ -1,5 +1,7 @@
 """A model server that costs nothing but a fixed time per request and per text: what is left is the client's own.
 
+With `at_once` it works on so many requests at a time and lets the others wait, as a GPU of that size does.
+
 Run as a program it prints its port and serves until its input ends.
 """
 
@@ -21,9 +23,9 @@ MODEL = "fixed-cost"
 
 
 @contextmanager
-def fixed_cost_server(*, request_ms: float = 0.0, text_ms: float = 0.0) -> Iterator[str]:
+def fixed_cost_server(*, request_ms: float = 0.0, text_ms: float = 0.0, at_once: int = 100_000) -> Iterator[str]:
     """Address of such a server in a process of its own, without /v1; gone afterwards."""
-    program = [sys.executable, str(Path(__file__)), str(request_ms), str(text_ms)]
+    program = [sys.executable, str(Path(__file__)), str(request_ms), str(text_ms), str(at_once)]
     with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -54,8 +56,9 @@ COMPLETION = json.dumps(
 MODELS = json.dumps({"object": "list", "data": [{"id": MODEL, "object": "model", "max_model_len": 2048}]}).encode()
 
 
-async def serve(request_s: float, text_s: float) -> None:
+async def serve(request_s: float, text_s: float, at_once: int) -> None:
     """Serve until standard input ends."""
+    places = asyncio.Semaphore(at_once)
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -66,7 +69,8 @@ async def serve(request_s: float, text_s: float) -> None:
                 body = await reader.readexactly(length)
                 texts = len(json.loads(body)["input"]) if body and path == "/v1/embeddings" else 0
                 if body:
-                    await asyncio.sleep(request_s + text_s * texts)
+                    async with places:
+                        await asyncio.sleep(request_s + text_s * texts)
                 reply = vectors(texts) if texts else COMPLETION if body else MODELS
                 writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n")
                 writer.write(b"content-length: %d\r\n\r\n" % len(reply) + reply)
@@ -80,4 +84,4 @@ async def serve(request_s: float, text_s: float) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(float(sys.argv[1]) / 1000, float(sys.argv[2]) / 1000))
+    asyncio.run(serve(float(sys.argv[1]) / 1000, float(sys.argv[2]) / 1000, int(sys.argv[3])))
