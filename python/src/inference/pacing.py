@@ -18,6 +18,8 @@ _FORGET = 1.0003
 _SETTLE = 0.3
 _SMOOTH = 0.3
 _HEADROOM = 0.5
+BULK_CEILING = 192
+"""Requests under way to one server at most, however fast it is."""
 
 
 class Pacing:
@@ -61,8 +63,8 @@ class Pacing:
         gradient = max(0.5, min(1.0, _TOLERANCE * self._best_s / self._now_s)) if self._now_s > 0 else 1.0
         self._starting = self._starting and gradient == 1.0
         if self._starting:
-            # One more for each answer doubles the bound in the time of one request.
-            self._limit = self._within(self._limit + 1)
+            # Two more for each answer treble the bound in the time of one request.
+            self._limit = self._within(self._limit + 2)
             return
         target = self._limit * gradient + _HEADROOM * sqrt(self._limit)
         self._limit = self._within(self._limit + _SETTLE * (target - self._limit))
@@ -79,7 +81,7 @@ class Pacing:
 def pacing_for(origin: str) -> Pacing:
     """The bound that all bulk requests to one server share in the running event loop: what was learned stays."""
     paces = _PACES.setdefault(asyncio.get_running_loop(), {})
-    return paces.setdefault(origin, Pacing())
+    return paces.setdefault(origin, Pacing(ceiling=BULK_CEILING))
 
 
 _PACES: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Pacing]] = WeakKeyDictionary()

@@ -15,10 +15,10 @@ from .tokens import DEFAULT_RATIO
 
 BATCH = 32
 """Texts in one request. Larger ones make a person's query wait for their whole length."""
-WORKERS = 16
+WORKERS = 192
 """Requests offered at once; how many really run at once is the embedder's own decision."""
 _FILL_S = 0.02
-_QUEUE = 2048
+_QUEUE = 8192
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ class Limits:
     """How much goes on at once, and how long an outage may last (seconds)."""
 
     fetchers: int = 8
-    writers: int = 48
+    writers: int = 384
     patience_s: float = 180.0
     backoff_s: float = 0.5
     outage_s: float = 12 * 3600.0
