@@ -7,6 +7,7 @@ import json
 import httpx
 
 from src.errors import JsonValue
+from tests.fakes.model_server import running
 
 
 async def put_in(api: httpx.AsyncClient, *entries: dict[str, JsonValue]) -> httpx.Response:
@@ -16,8 +17,8 @@ async def put_in(api: httpx.AsyncClient, *entries: dict[str, JsonValue]) -> http
 async def test_a_file_is_imported_and_its_server_really_asked(api: httpx.AsyncClient, vllm_chat_url: str) -> None:
     done = await put_in(api, {"id": "lab", "provider": "vllm", "base_url": f"{vllm_chat_url}/v1", "api_key": None})
     assert (done.status_code, done.json()["created"]) == (200, ["lab"])
-    report = (await api.post("/api/connections/lab/check")).json()
-    models = (await api.get("/api/connections/lab/models")).json()["models"]
+    report = (await api.post("/api/connections/lab/check", timeout=180)).json()
+    models = (await api.get("/api/connections/lab/models", timeout=60)).json()["models"]
     assert (report["ok"], report["model"], models[0]["name"]) == (True, models[0]["name"], report["model"])
 
 
@@ -85,10 +86,11 @@ async def test_connections_of_settings_cannot_be_changed_here(api: httpx.AsyncCl
     assert (answer.status_code, answer.json()["detail"]["next_step"]) == (403, "Change it in Settings.")
 
 
-async def test_an_unsaved_connection_is_checked(api: httpx.AsyncClient, vllm_chat_url: str, unused_port: int) -> None:
-    good = await api.post("/api/connections/check", json={"values": {"provider": "vllm", "base_url": vllm_chat_url}})
-    dead = await api.post(
-        "/api/connections/check", json={"values": {"provider": "vllm", "base_url": f"http://127.0.0.1:{unused_port}"}}
-    )
+async def test_an_unsaved_connection_is_checked(api: httpx.AsyncClient, unused_port: int) -> None:
+    async with running() as server:
+        good, dead = [
+            await api.post("/api/connections/check", json={"values": {"provider": "vllm", "base_url": url}})
+            for url in (server.url, f"http://127.0.0.1:{unused_port}")
+        ]
     assert (good.json()["ok"], dead.json()["ok"]) == (True, False)
     assert (dead.json()["error"]["code"], dead.json()["error"]["field"]) == ("connection_refused", "base_url")
