@@ -186,6 +186,20 @@ async def test_the_chat_model_describes_examples_in_a_json_schema(
     assert await code_examples.unsummarised(database) == []
 
 
+async def test_what_was_said_of_code_that_stays_is_kept(
+    site: Site, service: IngestService, models: ModelServer, database: Database
+) -> None:
+    site.page("/a.md", PAGE, "text/markdown")
+    end = await ended(service, await service.start_crawl(CrawlRequest(site.url("/a.md"), max_depth=1)))
+    said = json.dumps({"example_name": "Gather them", "summary": "Runs coroutines together."})
+    await _with_summaries(database, models, answer_of(said))
+    site.page("/a.md", f"{PAGE}\n\nOne more paragraph.", "text/markdown")
+    await ended(service, await service.refresh(end.source_id))
+    first = (await code_examples.of_source(database, end.source_id)).items[0]
+    assert (first.summary, first.metadata["example_name"]) == ("Runs coroutines together.", "Gather them")
+    assert await code_examples.unsummarised(database) == []
+
+
 @pytest.mark.parametrize("answer", [answer_of("no JSON at all"), Reply(400, {"error": {"message": "bad"}})])
 async def test_an_example_that_cannot_be_described_keeps_its_words(
     service: IngestService, models: ModelServer, database: Database, answer: object
