@@ -1485,8 +1485,16 @@ create or replace function archon_code_put(
 declare
   parts jsonb := archon_json(details);
   target archon_embedding_spaces;
+  described jsonb;
+  vectors vector[];
 begin
   select * into strict target from archon_embedding_spaces s where s.id = space;
+  -- What a model said of code that the page still has holds on, with its vector.
+  select jsonb_agg(jsonb_build_object('content', e.content, 'summary', e.summary, 'model', e.llm_chat_model,
+           'embedded_text', e.embedded_text, 'metadata', e.metadata) order by e.id), array_agg(v.embedding order by e.id)
+  into described, vectors
+  from archon_code_examples e join archon_code_vectors v on v.example_id = e.id and v.space_id = space
+  where e.page_id = page and e.metadata ? 'summary_by' and e.content = any (codes);
   delete from archon_code_examples e where e.page_id = page or (e.source_id = source and e.url = page_url);
   if coalesce(cardinality(codes), 0) = 0 then
     return;
@@ -1510,7 +1518,26 @@ begin
   )
   insert into archon_code_vectors (space_id, example_id, embedding)
   select space, made.id, embeddings[made.chunk_number + 1] from made;
+  if described is not null then
+    perform archon_code_describe_again(page, space, described, vectors);
+  end if;
 end $$;
+
+create or replace function archon_code_describe_again(page uuid, space integer, described jsonb, vectors vector[])
+returns void language sql as $$
+  with same as (
+    select n.id, d.one->>'summary' as summary, d.one->>'model' as llm_chat_model, d.one->>'embedded_text' as embedded_text,
+           d.one->'metadata' as metadata, vectors[d.place] as embedding
+    from jsonb_array_elements(described) with ordinality d (one, place)
+    join archon_code_examples n on n.page_id = page and n.content = d.one->>'content'
+  ), changed as (
+    update archon_code_examples e set summary = s.summary, llm_chat_model = s.llm_chat_model,
+           embedded_text = s.embedded_text, metadata = e.metadata || jsonb_build_object(
+             'example_name', s.metadata->'example_name', 'title', s.metadata->'title', 'summary_by', s.metadata->'summary_by')
+    from same s where e.id = s.id
+  )
+  update archon_code_vectors v set embedding = s.embedding from same s where v.example_id = s.id and v.space_id = space
+$$;
 
 -- A page with its chunks and its code examples, all or nothing. `page` as for archon_page_save, and {links, read_as}.
 create or replace function archon_page_save_whole(
@@ -1701,7 +1728,7 @@ begin
     order by f.points desc, coalesce(f.near_place, 1000000), e.id;
 end $$;
 $archon_file_0040$;
-  insert into archon_migrations (version, migration_name, checksum) values ('0040', 'feeding', '1dda5f4333266da3ddc87063f0401d22');
+  insert into archon_migrations (version, migration_name, checksum) values ('0040', 'feeding', 'edeb2d953b50d7dcb87f3362272fc84a');
 end $archon_step_0040$;
 
 do $archon_step_0041$
