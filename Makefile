@@ -5,7 +5,7 @@ PREPARE := $(PYTHON) scripts/bootstrap.py
 CHECKS := .venv/bin/python scripts/checks.py
 
 .DEFAULT_GOAL := help
-.PHONY: up down status doctor gateway containers test check bench format generate clean help
+.PHONY: up down status doctor gateway containers test check bench crash format generate clean help
 
 up: ## install what is missing, start everything, say where to go (Ctrl-C or `make down` stops it)
 	@$(PREPARE) up
@@ -30,6 +30,9 @@ check: ## the fast part, under a minute: lint, types, import rules, tests that n
 
 bench: ## measure speed and memory, and print ratios
 	@$(PREPARE) dev && $(CHECKS) bench
+
+crash: ## kill -9 a worker at N random moments (N=100) and at every boundary; writes docs/crash-log.txt
+	@$(PREPARE) dev && cd python && ../.venv/bin/python -m tests.ingest.crash --kills $(or $(N),100)
 
 format: ## bring the code into its form
 	@$(PREPARE) dev && $(CHECKS) format
