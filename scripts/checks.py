@@ -183,8 +183,12 @@ def _local_vllm(cleanup: ExitStack) -> None:
 
 
 def _pytest() -> None:
-    """One session for all tests, so that Postgres, vLLM and the browser are started once."""
-    closing = run(BIN / "pytest", "--durations=5", keep_last=True)
+    """One session for all tests, so that Postgres, vLLM and the browser are started once.
+
+    A test that fails is run once more, since a busy machine can be late: what passed only then is named at the end
+    (RERUN), to be mended.
+    """
+    closing = run(BIN / "pytest", "--durations=15", "--reruns=1", "-rR", keep_last=True)
     print(f"\n    pytest: {closing}")
 
 
