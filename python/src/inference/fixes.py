@@ -25,7 +25,7 @@ from .address import Address, parse_address
 from .check_report import Fix, Step
 from .connect import listens
 from .discovery import ServedModel, ServerClient, capabilities_of, server_version
-from .provider import NEEDED_CAPABILITY, ActiveProvider, Detour, Endpoint, url_field
+from .provider import NEEDED_CAPABILITY, ActiveProvider, Detour, Endpoint, detour_taken, url_field
 from .rerank import Reranker
 
 _HOST_OF_CONTAINER = "host.docker.internal"
@@ -47,16 +47,18 @@ class Fixer:
             return self._model()
         if self._address is None or self._active.provider.server is None:
             return None
-        detour = self._active.provider.detour
-        if detour is not None and detour.is_taken(self._active.values, self._active.service):
+        detour = detour_taken(self._active.provider, self._active.service, self._active.values)
+        if detour is not None:
             return await self._straight(detour) if isinstance(error, _ELSEWHERE) else None
+        return await self._first_good(self._elsewhere(self._address, error))
+
+    def _elsewhere(self, address: Address, error: ArchonError) -> Iterable[Address]:
+        """Where the server may be, after this failure."""
         if isinstance(error, TlsFailure):
-            return await self._first_good([self._address.with_scheme("http")])
-        if isinstance(error, (ConnectionBroken, ProtocolError)) and self._address.scheme == "http":
-            return await self._first_good([self._address.with_scheme("https")])
-        if isinstance(error, _ELSEWHERE):
-            return await self._first_good(self._nearby())
-        return None
+            return [address.with_scheme("http")]
+        if isinstance(error, (ConnectionBroken, ProtocolError)) and address.scheme == "http":
+            return [address.with_scheme("https")]
+        return self._nearby() if isinstance(error, _ELSEWHERE) else []
 
     def _model(self) -> Fix | None:
         key = self._active.provider.model_key(self._active.service)

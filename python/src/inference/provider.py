@@ -193,15 +193,21 @@ class Provider:
         return self.default_embedding_model if service == "embedding" else None
 
 
+def detour_taken(provider: Provider, service: Service, values: Values | None) -> Detour | None:
+    """The provider's other way, where requests for `service` take it with these values."""
+    detour = provider.detour
+    return detour if detour is not None and values is not None and detour.is_taken(values, service) else None
+
+
 def url_field(provider: Provider, service: Service, values: Values | None = None) -> SettingField | None:
     """The setting that holds the address for `service`: its own where declared, else the common one.
 
     With `values` the one that is in force: that of the detour where it is taken, its own only where it is filled.
     """
-    detour = provider.detour
-    if detour is not None and values is not None and detour.is_taken(values, service):
+    detour = detour_taken(provider, service, values)
+    if detour is not None:
         return next(field for field in provider.fields if field.key == detour.url)
-    aside = detour.url if detour is not None else None
+    aside = provider.detour.url if provider.detour is not None else None
     urls = [field for field in provider.fields if field.kind == "url" and field.key != aside]
     own = [field for field in urls if field.capability == NEEDED_CAPABILITY[service]]
     if values is not None:
@@ -214,8 +220,8 @@ def secret_field(
     provider: Provider, service: Service | None = None, values: Values | None = None
 ) -> SettingField | None:
     """The setting that holds the key, with `service` and `values` the one in force; None for a provider without."""
-    detour = provider.detour
-    wanted = detour.key if detour and service and values is not None and detour.is_taken(values, service) else None
+    detour = detour_taken(provider, service, values) if service is not None else None
+    wanted = detour.key if detour is not None else None
     secrets = (field for field in provider.fields if field.kind == "secret" and wanted in (None, field.key))
     return next(secrets, None)
 

@@ -20,6 +20,8 @@ KEYS = {field.key for provider in load_registry().all() for field in provider.fi
 LOCAL_SERVERS = "the model servers that Archon starts itself are vLLM's, whoever is chosen"
 EXCEPTIONS: dict[tuple[str, str], str] = {
     ("python/src/cli/stack.py", "VLLM"): "prefix of the variables after whose change a restart is needed",
+    ("python/src/cli/stack.py", "GATEWAY_API_KEY"): "where the gateway demands the token, the server is given it",
+    ("python/src/cli/gateway_program.py", "VLLM"): "as for the server: the gateway reads these variables",
     ("python/src/config/environment.py", "VLLM"): f"the switch VLLM=off: {LOCAL_SERVERS}",
     ("python/src/cli/local_vllm/roles.py", "VLLM_BASE_URL"): LOCAL_SERVERS,
     ("python/src/cli/local_vllm/roles.py", "VLLM_EMBEDDING_BASE_URL"): LOCAL_SERVERS,
