@@ -7,7 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from src.ingest.document import Budget, CodeRules, ReadRequest
+from src.ingest.fetch import open_fetcher
 from src.ingest.progress import JobProgress
+from src.ingest.reader import Readers
 from src.ingest.requests import CrawlRequest
 from src.ingest.service import IngestService
 from src.store import pages
@@ -80,11 +83,19 @@ async def test_text_without_spaces_is_cut_and_whole(
     assert all(text.startswith(chunk.content[:20]) or chunk.content[:20] in text for chunk in chunks)
 
 
-async def test_one_line_of_five_megabytes_is_taken_in(site: Site, service: IngestService, database: Database) -> None:
-    site.page("/d/", b"x" * 2_500_000 + b" " + b"y" * 2_400_000, "text/plain")
-    end = await _crawled(service, site.url("/d/"), max_depth=1)
-    assert (end.status, end.tally.pages_stored, end.tally.failures) == ("completed", 1, ())
-    assert (await pages.chunks(database, end.source_id, limit=1)).total > 1000
+async def test_one_line_of_five_megabytes_is_cut_and_whole(site: Site) -> None:
+    body = b"x" * 2_500_000 + b" " + b"y" * 2_400_000
+    site.page("/d/", body, "text/plain")
+    readers = Readers(max_processes=1)
+    try:
+        async with open_fetcher(replace(POLICY, max_bytes=8_000_000)) as fetcher:
+            fetched = await fetcher.fetch(site.url("/d/"))
+        request = ReadRequest("text", fetched.url, None, "", Budget(254, 1.3), CodeRules(wanted=False))
+        (document,) = await readers.read(request, fetched.body)
+    finally:
+        await readers.close()
+    assert sum(len(chunk.text.replace(" ", "")) for chunk in document.chunks) >= len(body) - 1
+    assert max(chunk.estimated_tokens for chunk in document.chunks) <= 254
 
 
 async def test_ten_thousand_links_are_no_burden(site: Site, service: IngestService) -> None:
