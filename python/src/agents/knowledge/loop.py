@@ -14,8 +14,10 @@ from pydantic import Field
 from pydantic_ai import (
     Agent,
     AgentRun,
+    CallToolsNode,
     ModelMessage,
     ModelRequest,
+    ModelRequestNode,
     ModelResponse,
     ModelSettings,
     RunContext,
@@ -165,16 +167,24 @@ class ToolLoop:
         ) as run:
             async for node in run:
                 if agent.is_model_request_node(node):
-                    async with node.stream(run.ctx) as heard:
-                        await self._hear(self._wire.timely(aiter(heard)))
-                    self._measure(run)
-                    await self._end_response()
-                    if self._work.said.leaked:
-                        return LoopEnd("tool_markup")
+                    await self._respond(node, run)
                 elif agent.is_call_tools_node(node):
-                    async with node.stream(run.ctx) as calls:
-                        await self._watch(aiter(calls))
+                    await self._call(node, run)
+                if self._work.said.leaked:
+                    return LoopEnd("tool_markup")
         return LoopEnd(None, self._finish)
+
+    async def _respond(self, node: ModelRequestNode[_Deps, str], run: AgentRun[_Deps, str]) -> None:
+        """One response of the model."""
+        async with node.stream(run.ctx) as heard:
+            await self._hear(self._wire.timely(aiter(heard)))
+        self._measure(run)
+        await self._end_response()
+
+    async def _call(self, node: CallToolsNode[_Deps, str], run: AgentRun[_Deps, str]) -> None:
+        """The calls of a response."""
+        async with node.stream(run.ctx) as calls:
+            await self._watch(aiter(calls))
 
     async def _hear(self, events: AsyncIterator[object]) -> None:
         """One response: its text and its reasoning as they come."""

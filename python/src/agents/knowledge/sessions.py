@@ -40,6 +40,7 @@ class _Kept:
     error: dict[str, JsonValue] | None = None
     way: str | None = None
     done: AgentDone | None = None
+    stored: bool = False
 
     def note(self, event: AgentEvent) -> None:
         """Remember what `event` tells."""
@@ -118,21 +119,17 @@ class AgentChat:
         asked.check()
         memory = await self._remembered(session_id)
         kept = _Kept(await self._store.begin(session_id, asked.message))
-        stored = False
         try:
             async with aclosing(self._agent.answer(replace(asked, history=memory.messages))) as events:
                 async for event in events:
-                    kept.note(event)
-                    if event.name == "done":
-                        await self._store.end(kept.turn.answer_id, kept.answer())
-                        stored = True
+                    await self._note(kept, event)
                     yield _with_ids(event, session_id, kept.turn.answer_id)
         except ArchonError as error:
             kept.error = error.to_dict()
             raise
         finally:
             # The reader left, or nothing was begun: what came is kept, also while we are being torn down.
-            if not stored:
+            if not kept.stored:
                 await asyncio.shield(asyncio.ensure_future(self._store_or_log(kept)))
 
     async def ask_once(self, asked: AgentQuestion) -> AsyncGenerator[AgentEvent, None]:
@@ -167,6 +164,13 @@ class AgentChat:
         if memory.summarised > session.summarised:
             await self._store.summarise(session_id, memory.summary, memory.summarised)
         return memory
+
+    async def _note(self, kept: _Kept, event: AgentEvent) -> None:
+        """Remember what `event` tells; the end is stored before anybody hears of it."""
+        kept.note(event)
+        if event.name == "done":
+            await self._store.end(kept.turn.answer_id, kept.answer())
+            kept.stored = True
 
     async def _store_or_log(self, kept: _Kept) -> None:
         try:
