@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 from src.errors import AddressRefused, ErrorContext, InvalidInput
@@ -54,6 +55,7 @@ def checked_url(text: str) -> str:
     return urlunsplit((parts.scheme.lower(), parts.netloc, parts.path or "/", parts.query, ""))
 
 
+@lru_cache(maxsize=16_384)  # each link of a page is looked at several times, and most pages have the same ones
 def canonical_url(url: str) -> str:
     """The form in which two addresses of one page are equal.
 
