@@ -75,7 +75,7 @@ async def serve(request_s: float, text_s: float, at_once: int) -> None:
                 writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n")
                 writer.write(b"content-length: %d\r\n\r\n" % len(reply) + reply)
                 await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError):
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)

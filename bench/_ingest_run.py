@@ -7,7 +7,7 @@ import os
 import resource
 import time
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,6 @@ from _watched import Watched
 from src.inference.embed import build_embedder
 from src.inference.models import Embedder
 from src.ingest.fetch import FetchPolicy
-from src.ingest.progress import JobProgress
 from src.ingest.requests import CrawlRequest
 from src.ingest.service import IngestService
 from src.store import vectors
@@ -50,10 +49,12 @@ class Way:
     at_once: int
 
 
-async def crawl(
-    folder: Path, database: str, model_url: str, *, keep: bool = True, beside: Callable[[], None] | None = None
-) -> Run:
-    """Crawl the site in `folder`; `beside` is told when the crawl is under way. Raises SystemExit where it fails."""
+async def crawl(folder: Path, database: str, model_url: str, *, keep: bool = True, memory: bool = False) -> Run:
+    """Crawl the site in `folder`; the texts are kept and the memory is looked at where wanted.
+
+    Raises:
+        SystemExit: not every page was stored.
+    """
     connected = await PostgresDatabase.connect(database)
     watched = Watched(build_embedder(active(model_url, "embedding")), keep=keep)
 
@@ -62,28 +63,18 @@ async def crawl(
 
     service = IngestService(connected, factory, FetchPolicy(allow_private=True))
     try:
-        async with served(folder) as site, Memory() as memory:
+        async with served(folder) as site, Memory(memory) as watch:
             await service.resume_interrupted()
             begun, cpu = time.perf_counter(), _cpu_s()
             job = await service.start_crawl(CrawlRequest(site, max_depth=2, max_pages=100_000))
-            last = await _last(service, job, beside)
+            *_, last = [progress async for progress in service.watch(job)]
             seconds, cpu = time.perf_counter() - begun, _cpu_s() - cpu
     finally:
         await service.close()
         await connected.close()
     if last.status != "completed" or last.tally.failures:
         raise SystemExit(f"The crawl ended as {last.status}: {last.message} {last.tally.failures[:3]}")
-    return Run(seconds, cpu, watched.texts[-last.tally.chunks_stored :], memory.most_mb)
-
-
-async def _last(service: IngestService, job: str, beside: Callable[[], None] | None) -> JobProgress:
-    told = False
-    async for progress in service.watch(job):
-        last = progress
-        if beside is not None and not told and progress.tally.pages_stored:
-            told = True
-            beside()
-    return last
+    return Run(seconds, cpu, watched.texts[-last.tally.chunks_stored :], watch.most_mb)
 
 
 def _cpu_s() -> float:
@@ -92,14 +83,16 @@ def _cpu_s() -> float:
 
 
 class Memory:
-    """The most memory that this process and its readers had together, looked at four times a second."""
+    """The most memory that this process and its readers had together, looked at every second where wanted."""
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: bool) -> None:
         self.most_mb = 0.0
+        self._wanted = wanted
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Memory:
-        self._task = asyncio.create_task(self._look())
+        if self._wanted:
+            self._task = asyncio.create_task(self._look())
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -112,7 +105,7 @@ class Memory:
             readers = [child for child in own.children() if "reader_child" in " ".join(child.cmdline())]
             used = sum(process.memory_info().rss for process in (own, *readers))
             self.most_mb = max(self.most_mb, used / 1e6)
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(1.0)
 
 
 async def straight(model_url: str, texts: Sequence[str], way: Way) -> float:

@@ -138,7 +138,7 @@ def memory(chosen: argparse.Namespace) -> None:
         tempfile.TemporaryDirectory() as folder,
     ):
         write_site(Path(folder), pages * PER_PAGE)
-        run = asyncio.run(crawl(Path(folder), database, url, keep=False))
+        run = asyncio.run(crawl(Path(folder), database, url, keep=False, memory=True))
     held = "held" if run.memory_mb <= MEMORY_MB else "NOT HELD"
     print(f"  memory: {pages} pages, at most {run.memory_mb:.0f} MB with its readers; {MEMORY_MB:.0f} wanted: {held}")
 
