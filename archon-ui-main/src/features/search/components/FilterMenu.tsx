@@ -22,14 +22,9 @@ const WORTH_NARROWING = 8;
 
 /** One filter: any of its values may be ticked; none means it filters nothing. */
 export function FilterMenu({ label, options, chosen, onChoose }: FilterMenuProps) {
-  const [needle, setNeedle] = useState("");
-  const shown = options.filter((option) => option.label.toLowerCase().includes(needle.toLowerCase()));
-  const [ticked, tick] = useTicked(chosen, onChoose);
-  const toggle = (value: string) =>
-    tick(ticked.includes(value) ? ticked.filter((one) => one !== value) : [...ticked, value]);
   const name = chosen.length === 0 ? label : `${label}: ${labels(options, chosen)}`;
   return (
-    <Popover.Root onOpenChange={() => setNeedle("")}>
+    <Popover.Root>
       <Popover.Trigger
         className={classes(
           buttonClasses("secondary", true),
@@ -47,40 +42,50 @@ export function FilterMenu({ label, options, chosen, onChoose }: FilterMenuProps
           aria-label={label}
           className="card z-50 max-h-80 w-72 max-w-[calc(100vw-1.5rem)] animate-rise overflow-y-auto p-2 shadow-float"
         >
-          {options.length >= WORTH_NARROWING && (
-            <input
-              type="search"
-              aria-label={`Find among ${label.toLowerCase()}`}
-              placeholder="Find"
-              className="input mb-1"
-              value={needle}
-              onChange={(event) => setNeedle(event.target.value)}
-            />
-          )}
-          {shown.length === 0 && <p className="px-3 py-2 text-soft">There is none.</p>}
-          {shown.map((option) => (
-            <label
-              key={option.value}
-              className="flex items-baseline gap-3 rounded-lg px-3 py-2 hover:bg-sunken"
-            >
-              <input
-                type="checkbox"
-                className="size-4 translate-y-0.5 accent-accent"
-                checked={ticked.includes(option.value)}
-                onChange={() => toggle(option.value)}
-              />
-              <span className="min-w-0 flex-1">{option.label}</span>
-              {option.note && <span className="text-sm tabular-nums text-soft">{option.note}</span>}
-            </label>
-          ))}
-          {chosen.length > 0 && (
-            <Button small look="quiet" onClick={() => tick([])}>
-              Choose none
-            </Button>
-          )}
+          <Options label={label} options={options} chosen={chosen} onChoose={onChoose} />
         </Popover.Content>
       </Popover.Portal>
     </Popover.Root>
+  );
+}
+
+function Options({ label, options, chosen, onChoose }: FilterMenuProps) {
+  const [needle, setNeedle] = useState("");
+  const [ticked, tick] = useTicked(chosen, onChoose);
+  const shown = options.filter((option) => option.label.toLowerCase().includes(needle.toLowerCase()));
+  const toggle = (value: string) =>
+    tick(ticked.includes(value) ? ticked.filter((one) => one !== value) : [...ticked, value]);
+  return (
+    <>
+      {options.length >= WORTH_NARROWING && (
+        <input
+          type="search"
+          aria-label={`Find among ${label.toLowerCase()}`}
+          placeholder="Find"
+          className="input mb-1"
+          value={needle}
+          onChange={(event) => setNeedle(event.target.value)}
+        />
+      )}
+      {shown.length === 0 && <p className="px-3 py-2 text-soft">There is none.</p>}
+      {shown.map((option) => (
+        <label key={option.value} className="flex items-baseline gap-3 rounded-lg px-3 py-2 hover:bg-sunken">
+          <input
+            type="checkbox"
+            className="size-4 translate-y-0.5 accent-accent"
+            checked={ticked.includes(option.value)}
+            onChange={() => toggle(option.value)}
+          />
+          <span className="min-w-0 flex-1">{option.label}</span>
+          {option.note && <span className="text-sm tabular-nums text-soft">{option.note}</span>}
+        </label>
+      ))}
+      {ticked.length > 0 && (
+        <Button small look="quiet" onClick={() => tick([])}>
+          Choose none
+        </Button>
+      )}
+    </>
   );
 }
 
