@@ -61,19 +61,19 @@ class RunningAnswer:
     async def watch(self, after: int = 0) -> AsyncGenerator[tuple[int, ChatEvent], None]:
         """The events from number `after` on, each with the number to go on from; `done` is the last one.
 
-        Pieces of text that came before are given as one.
+        Pieces of text that are there already are given as one: all that came before, and what a fast model wrote
+        while the one before was being sent.
         """
         self._watchers += 1
         self._stay()
         place = after if 0 <= after <= len(self.events) else 0
         try:
-            for number, event in _joined(self.events, place):
-                place = number
-                yield number, event
             while True:
-                while place < len(self.events):
-                    place += 1
-                    yield place, self.events[place - 1]
+                for number, event in _joined(self.events, place):
+                    place = number
+                    yield number, event
+                if place < len(self.events):
+                    continue
                 if self.is_over:
                     return
                 await self._news.wait()
