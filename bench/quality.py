@@ -51,7 +51,7 @@ CACHE = REPOSITORY / ".archon" / "bench"
 DEPTH = 50
 """Passages read for each question; ten pages are what is judged."""
 PAGES_JUDGED = 10
-QUICK_PAGES = {PYTHON: 12, POSTGRES: 40}
+QUICK_PAGES = {PYTHON: 5, POSTGRES: 25}
 RESAMPLES = 2000
 MOST_TUNED, MOST_REPORTED = 600, 2000
 """Questions of a part, the first ones by their hash: enough for intervals of a hundredth."""

@@ -20,7 +20,7 @@ interface FilterMenuProps {
 
 const WORTH_NARROWING = 8;
 
-/** One filter: any of its values may be ticked; none means it filters nothing. */
+/** A filter with values to tick; with none ticked it filters nothing. */
 export function FilterMenu({ label, options, chosen, onChoose }: FilterMenuProps) {
   const name = chosen.length === 0 ? label : `${label}: ${labels(options, chosen)}`;
   return (
