@@ -17,7 +17,9 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from src.config import load_environment
 from src.errors import JsonValue
+from src.ingest.kinds import READABLE
 
+from .look import lines_of
 from .output import JsonOption, print_json
 from .server_client import CallFailed, JsonObject, ServerAway, ServerClient, server_address
 
@@ -41,8 +43,11 @@ def crawl(
     url: Annotated[str, typer.Argument(help="A page, a sitemap or an llms.txt.")],
     depth: Annotated[int, typer.Option(help="How many links away from the first page.")] = 2,
     max_pages: Annotated[int, typer.Option(help="At most this many pages.")] = 200,
+    include: Annotated[list[str] | None, typer.Option(help="Follow only such addresses, like /docs/**.")] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="Leave such addresses out.")] = None,
     tag: Tags = None,
     kind: Kind = "technical",
+    look: Annotated[bool, typer.Option("--look", help="Only tell what would come.")] = False,
     wait: Annotated[bool, typer.Option(help="Watch until it is done.")] = True,
     as_json: JsonOption = False,
 ) -> None:
@@ -52,9 +57,15 @@ def crawl(
         "max_depth": depth,
         "max_pages": max_pages,
         "tags": [*(tag or [])],
+        "include": [*(include or [])],
+        "exclude": [*(exclude or [])],
         "knowledge_type": kind,
     }
     with server_session(as_json) as server:
+        if look:
+            seen = server.post("/api/knowledge-items/preview", body)
+            _print(seen, as_json, "\n".join(lines_of(seen)))
+            return
         started = server.post("/api/knowledge-items/crawl", body)
         if not wait:
             _print(started, as_json, f"Started. Progress id: {started['progressId']}")
@@ -64,7 +75,7 @@ def crawl(
 
 @app.command()
 def upload(
-    files: Annotated[list[Path], typer.Argument(help="Markdown, text, HTML or PDF.", exists=True, dir_okay=False)],
+    files: Annotated[list[Path], typer.Argument(help=READABLE, exists=True, dir_okay=False)],
     tag: Tags = None,
     kind: Kind = "technical",
     as_json: JsonOption = False,
