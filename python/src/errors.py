@@ -227,9 +227,7 @@ class DocumentUnreadable(IngestError):
 class NeedsBrowser(DocumentUnreadable):
     code = "needs_browser"
     meaning = "The page shows its text only with JavaScript, and no browser could be used to run it."
-    default_next_step = (
-        "Install Chromium beside Archon, look for a plain version (llms.txt, a sitemap, a PDF), or save the page and upload it."
-    )
+    default_next_step = "Install Chromium beside Archon, look for a plain version (llms.txt, a sitemap, a PDF), or save the page and upload it."
 
 
 class DocumentTooLarge(IngestError):
@@ -389,7 +387,9 @@ class FormerModelAway(ProviderError):
     code = "former_model_away"
     http_status = 503
     retryable = True
-    meaning = "The stored passages were embedded with a model that cannot be asked now, so nothing can be compared with them."
+    meaning = (
+        "The stored passages were embedded with a model that cannot be asked now, so nothing can be compared with them."
+    )
     default_next_step = (
         "Start that model's server again; or let the present model take its place (Knowledge, Embedding model) and wait"
         " until all passages are embedded with it."
