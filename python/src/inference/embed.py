@@ -30,6 +30,7 @@ from .models import Embedded, Embedder, EmbeddingIdentity, Vector
 from .pacing import Pacing, pacing_for
 from .pool import http_client
 from .provider import ActiveProvider, KnownEmbeddingModel
+from .queue_watch import QueueWatch
 from .retry import RetryPolicy, budget_for
 from .token_counts import NEAR_LIMIT, KnownCounts, TokenEstimate
 from .tokenizer import ServerTokenizer
@@ -78,6 +79,7 @@ class ProviderEmbedder:
         self._origin = active.endpoint.base_url or active.provider.id
         self._budget = budget_for(self._origin)
         self._questions = Pacing(start=16)
+        self._queue = QueueWatch(active.provider, active.endpoint)
         self._estimate = TokenEstimate()
         self._counts = KnownCounts()
         self._ready = asyncio.Lock()
@@ -170,6 +172,8 @@ class ProviderEmbedder:
             secrets=self._secrets(),
         )
         pacing = self._questions if policy is _QUERY else self._pacing or pacing_for(self._origin)
+        if policy is not _QUERY:
+            self._queue.look(pacing)
         outcomes = await embed_texts(
             texts, self._post(facts), plan=plan, pacing=pacing, budget=self._budget, progress=progress
         )

@@ -1,8 +1,9 @@
 """How many embedding requests are under way at once: as many as help, so that a person's question is not queued behind.
 
-vLLM queues without limit and without a word, so the only sign of too much is that answers take longer. The bound
-follows the gradient between the best time a text took and the present one: it grows while times stay flat (the GPU has
-room) and shrinks towards five where more requests only wait for each other (a CPU). 429 and 503 halve it.
+vLLM queues without limit and without a word, so the sign of too much is that answers take longer. The bound follows the
+gradient between the best time a text took and the present one: it grows while times stay flat (the GPU has room) and
+shrinks towards five where more requests only wait for each other (a CPU). 429 and 503 halve it. Where the server tells
+how many texts wait, more than one request's worth of them takes requests away: a person's question waits behind those.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ _FORGET = 1.0003
 _SETTLE = 0.3
 _SMOOTH = 0.3
 _HEADROOM = 0.5
+_REQUEST_TEXTS = 32
 BULK_CEILING = 192
 """Requests under way to one server at most, however fast it is."""
 
@@ -68,6 +70,13 @@ class Pacing:
             return
         target = self._limit * gradient + _HEADROOM * sqrt(self._limit)
         self._limit = self._within(self._limit + _SETTLE * (target - self._limit))
+
+    def waited(self, texts: float) -> None:
+        """So many texts wait in the server's queue, whoever sent them."""
+        excess = texts / _REQUEST_TEXTS - 1
+        if excess > 0:
+            self._starting = False
+            self._limit = self._within(self._limit - min(excess / 2, self._limit / 4))
 
     def pushed_back(self) -> None:
         """The server said that it is too much."""

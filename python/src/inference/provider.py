@@ -98,7 +98,8 @@ class ServerFacts:
     `{model, prompt | messages}`; `routes_by_get` says that GET on a POST route is 405 where the route exists and
     404 where it does not; `neighbour_ports` are where the same kind of server is usually found. `sign` tells the
     kind apart where no version does. `continuation` are the parameters with which the server goes on with the last
-    message instead of answering it; None where it cannot.
+    message instead of answering it; None where it cannot. `waiting_metric` is the Prometheus gauge at `/metrics` that
+    counts the requests in its queue.
     """
 
     name: str
@@ -109,6 +110,7 @@ class ServerFacts:
     neighbour_ports: tuple[int, ...] = ()
     sign: ServerSign | None = None
     continuation: Mapping[str, object] | None = None
+    waiting_metric: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,5 +110,6 @@ PROVIDER = Provider(
         routes_by_get=True,
         neighbour_ports=(8000, 8001, 8100, 8101),
         continuation={"continue_final_message": True, "add_generation_prompt": False},
+        waiting_metric="vllm:num_requests_waiting",
     ),
 )

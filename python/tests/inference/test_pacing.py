@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from src.inference.embed import build_embedder
 from src.inference.pacing import Pacing
+from src.inference.queue_watch import waiting_in
+from tests.fakes.chosen import chosen
+from tests.fakes.model_server import Reply, running
 
 
 def after(answers: int, seconds_at: dict[bool, float] | float, pacing: Pacing) -> int:
@@ -27,6 +33,32 @@ def test_a_refusal_halves_the_bound() -> None:
     pacing = Pacing(start=16)
     pacing.pushed_back()
     assert pacing.limit == 8
+
+
+def test_a_queue_of_more_than_a_request_takes_requests_away() -> None:
+    pacing = Pacing(start=16)
+    pacing.waited(20)
+    few = pacing.limit
+    pacing.waited(96)
+    assert (few, pacing.limit) == (16, 15)
+
+
+async def test_vllms_own_count_of_waiting_texts_is_heard_while_many_are_sent() -> None:
+    async with running() as server:
+        server.on("/metrics", Reply(body=b'vllm:num_requests_waiting{engine="0"} 640.0\n', content_type="text/plain"))
+        pacing = Pacing(start=16)
+        embedder = build_embedder(chosen("embedding", VLLM_BASE_URL=server.url), pacing=pacing)
+        async with asyncio.timeout(5):
+            while pacing.limit == 16:
+                await embedder.embed_passages(["a few words"])
+    assert pacing.limit == 12
+
+
+@pytest.mark.parametrize(
+    ("text", "waiting"), [('w{a="1"} 2.0\nw{a="2"} 3\n', 5.0), ("w_more 9\n", None), ("w 1e2\n", 100.0)]
+)
+def test_a_gauge_is_summed_over_its_labels(text: str, waiting: float | None) -> None:
+    assert waiting_in(f"# HELP w\n{text}", "w") == waiting
 
 
 async def test_a_cancelled_request_gives_its_place_back() -> None:
