@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import httpx
 
+from src.cli.look import lines_of
+from src.errors import JsonValue
 from tests.ingest.office_files import paragraph, word_with, zip_of
 from tests.ingest.site import Answer, Site
+from tests.mcp.test_tools import call, client_of
 
 from .rest import ended, uploaded
 
@@ -103,3 +106,19 @@ async def test_an_office_file_is_found_by_its_words(archon: httpx.AsyncClient) -
     found = (await archon.post("/api/rag/query", json={"query": "tortoise in winter"})).json()
     assert state["status"] == "completed", state
     assert "tortoise" in found["results"][0]["content"]
+
+
+async def test_the_assistants_tool_finds_code(archon: httpx.AsyncClient) -> None:
+    await uploaded(archon, "guide.md", GUIDE.encode(), "text/markdown")
+    async with client_of(str(archon.base_url).rstrip("/")) as client:
+        found = await call(client, "rag_search_code_examples", query="wait for several coroutines")
+    assert (found["success"], found["error"], found["results"][0]["code"]) == (True, None, CODE)  # type: ignore[index]
+
+
+def test_a_look_is_told_in_sentences() -> None:
+    robots: dict[str, JsonValue] = {"allowed": True, "refused": 2, "crawl_delay_s": None}
+    found: dict[str, JsonValue] = {"title": "Docs", "pages": 7, "is_all": False, "first": ["http://x/a"]}
+    seen = {**found, "needs_browser": "no", "robots": robots}
+    told = lines_of(seen)
+    assert told == ["Docs: at least 7 pages.", "Left alone, as robots.txt asks: 2.", "http://x/a"]
+    assert lines_of({"problem": {"error": "Gone.", "next_step": "Look."}}) == ["Gone. Look."]
