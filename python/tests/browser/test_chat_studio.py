@@ -58,7 +58,7 @@ async def choose_model(page: Page) -> None:
     await page.get_by_role("button", name=re.compile("^Settings of this conversation")).click()
     await page.get_by_label("Connection").select_option(label="Here")
     await page.get_by_role("combobox", name=re.compile("^Model")).click()
-    await page.get_by_role("option").first.click()
+    await page.get_by_role("listbox", name="Models").get_by_role("option").first.click()
     await page.get_by_label("Longest answer").fill("24")
     await page.get_by_role("button", name="Use these").click()
 

@@ -44,7 +44,7 @@ async def events(message_id: UUID, rooms: InRooms, stopping: Stopping, last_even
     """
     run = rooms.chat.get(str(message_id))
     if run is not None:
-        after = int(last_event_id) if last_event_id and last_event_id.isdigit() else 0
+        after = int(last_event_id) if last_event_id and last_event_id.isdecimal() else 0
         return EventStream(_watched(run, after, stopping), stopping, farewell=_FAREWELL)
     return EventStream(_replayed(rooms, str(message_id)), stopping, farewell=_FAREWELL)
 

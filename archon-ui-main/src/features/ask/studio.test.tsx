@@ -1,0 +1,214 @@
+import { screen, waitFor, within } from "@testing-library/react";
+import { HttpResponse, http } from "msw";
+import { expect, test } from "vitest";
+import { errorBody, PASSAGES } from "@/testing/fixtures";
+import { open } from "@/testing/render";
+import { eventStream, server } from "@/testing/server";
+import { DEFAULT_SETTINGS } from "./api/schemas";
+
+const message = (id: string, parent: string | null, role: string, content: string, rest: object = {}) => ({
+  id,
+  parent_id: parent,
+  role,
+  content,
+  outcome: role === "assistant" ? "complete" : null,
+  ...rest,
+});
+const STORED = {
+  id: "c1",
+  title: "Why?",
+  settings: { ...DEFAULT_SETTINGS, knowledge: false },
+  earlier: false,
+  messages: [
+    message("u1", null, "user", "Why?"),
+    message("a2", "u1", "assistant", "Because.", {
+      versions: ["a1", "a2"],
+      reasoning: "Hm.",
+      notes: { knowledge: false },
+    }),
+  ],
+};
+
+/** A server that keeps one conversation, and what is asked of it. */
+function keeping(conversation: object = STORED) {
+  const stream = eventStream();
+  const asked: unknown[] = [];
+  const changes: unknown[] = [];
+  server.use(
+    http.get("/api/chat/conversations/c1", () => HttpResponse.json(conversation)),
+    http.post("/api/chat", async ({ request }) => {
+      asked.push(await request.json());
+      return stream.response();
+    }),
+    http.put("/api/chat/conversations/c1", async ({ request }) => {
+      changes.push(await request.json());
+      return HttpResponse.json(conversation);
+    }),
+    http.put("/api/chat/conversations/c1/branch", async ({ request }) => {
+      changes.push(await request.json());
+      return HttpResponse.json(conversation);
+    }),
+    http.get("/api/chat/limits", () => HttpResponse.json({ model: "tiny-chat", max_model_len: 2048 })),
+  );
+  return { stream, asked, changes };
+}
+
+/** The first one waits for the page's code too. */
+const article = async () =>
+  within(await screen.findByRole("article", { name: "Answer to: Why?" }, { timeout: 15_000 }));
+
+test("another answer is asked for, and the ways to the versions are there", async () => {
+  const { asked, changes } = keeping();
+  const { user } = open("/ask/c1");
+  const shown = await article();
+  expect(shown.getByRole("group", { name: "Versions of the answer" })).toHaveTextContent("2 of 2");
+  await user.click(shown.getByRole("button", { name: "Earlier version of the answer" }));
+  await waitFor(() => expect(changes).toEqual([{ message_id: "a1" }]));
+  await user.click(shown.getByRole("button", { name: "Ask again" }));
+  await waitFor(() => expect(asked).toMatchObject([{ message: "", conversation_id: "c1", answers: "u1" }]));
+});
+
+test("a question is edited beside the first", async () => {
+  const { asked } = keeping();
+  const { user } = open("/ask/c1");
+  await user.click((await article()).getByRole("button", { name: "Edit the question" }));
+  const box = screen.getByRole("textbox", { name: "The question in other words" });
+  await user.clear(box);
+  await user.type(box, "How?{Enter}");
+  await waitFor(() => expect(asked).toMatchObject([{ message: "How?", conversation_id: "c1", edits: "u1" }]));
+});
+
+test("a follow-up names the answer it follows, and brings no settings of its own", async () => {
+  const { asked } = keeping();
+  const { user } = open("/ask/c1");
+  await article();
+  await user.type(screen.getByRole("textbox", { name: "Your question" }), "And?{Enter}");
+  await waitFor(() =>
+    expect(asked).toEqual([{ message: "And?", conversation_id: "c1", after: "a2", keep_s: 20 }]),
+  );
+});
+
+test("an answer that is being written when the page is opened is watched", async () => {
+  const stream = eventStream();
+  const open_ = message("a1", "u1", "assistant", "Be", { outcome: null });
+  keeping({ ...STORED, messages: [STORED.messages[0], open_] });
+  server.use(http.get("/api/chat/answers/a1/events", () => stream.response()));
+  open("/ask/c1");
+  const start = {
+    conversation_id: "c1",
+    message_id: "a1",
+    question_id: "u1",
+    passages: [],
+    knowledge: false,
+  };
+  stream.send("start", start);
+  stream.send("token", { text: "Because it " });
+  expect(await screen.findByText(/Because it/)).toBeInTheDocument();
+  stream.send("token", { text: "must." });
+  expect(await screen.findByText("Because it must.")).toBeInTheDocument();
+  expect(screen.getByRole("button", { name: "Stop" })).toBeInTheDocument();
+});
+
+test("what the model reasoned is folded", async () => {
+  keeping();
+  open("/ask/c1");
+  const reasoning = (await article()).getByText("Hm.");
+  expect(reasoning.closest("details")).not.toHaveAttribute("open");
+});
+
+test("settings keep to the model's limits and are saved together", async () => {
+  const { changes } = keeping();
+  const { user } = open("/ask/c1");
+  await article();
+  await user.click(screen.getByRole("button", { name: /^Settings of this conversation/ }));
+  const form = within(await screen.findByRole("form", { name: "Settings of this conversation" }));
+  await form.findByText(/2,048 tokens in all/);
+  await user.type(form.getByLabelText("Longest answer"), "4096");
+  await user.click(form.getByRole("button", { name: "Use these" }));
+  expect(form.getByText(/must lie between 1 and 2,048/)).toBeInTheDocument();
+  await user.clear(form.getByLabelText("Longest answer"));
+  await user.type(form.getByLabelText("Temperature"), "0.7");
+  await user.click(form.getByRole("button", { name: "Use these" }));
+  await waitFor(() =>
+    expect(changes).toEqual([{ settings: { ...STORED.settings, temperature: 0.7, max_tokens: null } }]),
+  );
+});
+
+test("pages are attached to the conversation", async () => {
+  const { changes } = keeping();
+  const page = { page_id: "p1", title: "Tasks", url: "https://docs.example.org/tasks", source_id: "py" };
+  server.use(http.get("/api/chat/pages", () => HttpResponse.json({ pages: [page] })));
+  const { user } = open("/ask/c1");
+  await article();
+  await user.click(screen.getByRole("button", { name: "Attach" }));
+  await user.click(await screen.findByRole("button", { name: "Attach Tasks" }));
+  await waitFor(() => expect(changes).toEqual([{ settings: { ...STORED.settings, pages: ["p1"] } }]));
+});
+
+test("a long conversation shows what came before when asked", async () => {
+  keeping();
+  server.use(
+    http.get("/api/chat/conversations/c1", ({ request }) =>
+      HttpResponse.json(
+        new URL(request.url).searchParams.get("before") === "u1"
+          ? {
+              ...STORED,
+              messages: [message("u0", null, "user", "First?"), message("a0", "u0", "assistant", "Yes.")],
+            }
+          : { ...STORED, earlier: true },
+      ),
+    ),
+  );
+  const { user } = open("/ask/c1");
+  await user.click(await screen.findByRole("button", { name: "Show what came before" }));
+  expect(await screen.findByRole("article", { name: "Answer to: First?" })).toBeInTheDocument();
+  expect(screen.queryByRole("button", { name: "Show what came before" })).not.toBeInTheDocument();
+});
+
+test("past questions are searched, and a hit shows where the words stand", async () => {
+  keeping();
+  const hit = { id: "c9", title: "Bread", message_count: 2, snippet: "the oven is hot" };
+  server.use(
+    http.get("/api/chat/conversations", ({ request }) =>
+      HttpResponse.json({ conversations: new URL(request.url).searchParams.get("search") ? [hit] : [] }),
+    ),
+  );
+  const { user } = open("/ask");
+  await user.type(await screen.findByRole("searchbox", { name: "Search past questions" }), "oven");
+  expect(await screen.findByRole("link", { name: /Bread.*the oven is hot/ })).toBeInTheDocument();
+});
+
+test("a deleted connection is named, and the question refused says what to do", async () => {
+  keeping({ ...STORED, settings: { ...STORED.settings, connection_id: "gone" } });
+  const detail = errorBody({ error: "There is no connection gone.", next_step: "Choose another one." });
+  server.use(http.post("/api/chat", () => HttpResponse.json({ detail }, { status: 404 })));
+  const { user } = open("/ask/c1");
+  await article();
+  expect(await screen.findByText("Deleted connection")).toBeInTheDocument();
+  await user.type(screen.getByRole("textbox", { name: "Your question" }), "And?{Enter}");
+  expect(await screen.findByRole("alert")).toHaveTextContent("Choose another one.");
+});
+
+test("the keys are listed", async () => {
+  keeping();
+  const { user } = open("/ask/c1");
+  await article();
+  await user.click(screen.getByRole("button", { name: "Keyboard shortcuts" }));
+  expect(await screen.findByRole("dialog", { name: "Keyboard" })).toHaveTextContent(
+    "Alt + RAnswer the last question again",
+  );
+});
+
+test("code can be copied, mathematics is drawn, and markers are kept", async () => {
+  const text = "So \\(x^2\\) [1].\n\n```py\nx = 1\n```";
+  const support = [
+    { sentence: "So \\(x^2\\) [1].", start: 0, end: 15, kind: "cited", numbers: [1], similarity: null },
+  ];
+  const answer = message("a1", "u1", "assistant", text, { passages: PASSAGES, support });
+  keeping({ ...STORED, messages: [STORED.messages[0], answer] });
+  open("/ask/c1");
+  const shown = await article();
+  expect(await shown.findByRole("button", { name: "Copy this code" })).toBeInTheDocument();
+  expect(shown.getByRole("button", { name: "Cited passage 1, Tasks" })).toBeInTheDocument();
+  await waitFor(() => expect(document.querySelector(".katex")).not.toBeNull());
+});
