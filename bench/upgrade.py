@@ -85,29 +85,32 @@ async def measure(place: StorePlace, folder: Path, chunks: int) -> int:
     await place.bring_up_to_date()
     schema_s = time.monotonic() - begun
     memory: list[float] = []
+    say(f"schema    {schema_s:.1f} s  (the table of chunks is written anew)")
+    postmaster = int((folder / "postgres" / "data" / "postmaster.pid").read_text().split("\n", 1)[0])
     async with place.opened() as database:
         begun = time.monotonic()
-        done = await take_over(database, environment, lambda _line: memory.append(held_mb()))
+        done = await take_over(database, environment, lambda _line: memory.append(held_mb(postmaster)))
         vectors_s = time.monotonic() - begun
+        vectors = done.vectors if done else 0
+        say(f"vectors   {vectors_s:.1f} s  {vectors / vectors_s:,.0f} chunks/s (at least {WANTED:,} wanted)")
+        say(f"together  {vectors / (vectors_s + schema_s):,.0f} chunks/s, schema and vectors")
+        quarter = memory[len(memory) // 4]
+        say(f"memory    {quarter:.0f} MB at a quarter, {memory[-1]:.0f} MB at the end, {max(memory):.0f} MB at most")
         begun = time.monotonic()
         built = await build_indexes(database, lambda _line: None)
-        indexes_s = time.monotonic() - begun
-    vectors = done.vectors if done else 0
-    rate, whole = vectors / vectors_s, vectors / (vectors_s + schema_s)
-    print(f"  schema    {schema_s:.1f} s  (the table of chunks is written anew)")
-    print(f"  vectors   {vectors_s:.1f} s  {rate:,.0f} chunks/s (at least {WANTED:,} wanted)")
-    print(f"  together  {whole:,.0f} chunks/s, schema and vectors")
-    quarter = memory[len(memory) // 4]
-    print(f"  memory    {quarter:.0f} MB at a quarter, {memory[-1]:.0f} MB at the end, {max(memory):.0f} MB at most")
-    print(f"  indexes   {indexes_s:.1f} s for {built}, apart: searches are exact meanwhile")
+        say(f"indexes   {time.monotonic() - begun:.1f} s for {built}, apart: searches are exact meanwhile")
     return chunks - vectors
 
 
-def held_mb() -> float:
-    """Megabytes that this process and every Postgres process below us hold for themselves."""
-    here = psutil.Process()
-    postgres = [process for process in psutil.process_iter(["name"]) if process.info["name"] == "postgres"]
-    return sum(_own_mb(process) for process in [here, *postgres])
+def say(line: str) -> None:
+    """Print at once: the indexes of a large run take their time."""
+    print(f"  {line}", flush=True)
+
+
+def held_mb(postmaster: int) -> float:
+    """Megabytes that this process and the bench's Postgres hold for themselves."""
+    server = psutil.Process(postmaster)
+    return sum(_own_mb(process) for process in [psutil.Process(), server, *server.children()])
 
 
 def _own_mb(process: psutil.Process) -> float:
