@@ -1,6 +1,14 @@
 """The only reader of environment variables: one typed, frozen `Environment` for every process."""
 
-from .environment import Environment, load_environment, reachable, system_environment
+from .environment import Environment, load_environment, reachable, server_address, system_environment
 from .places import REPOSITORY, default_data_dir
 
-__all__ = ["REPOSITORY", "Environment", "default_data_dir", "load_environment", "reachable", "system_environment"]
+__all__ = [
+    "REPOSITORY",
+    "Environment",
+    "default_data_dir",
+    "load_environment",
+    "reachable",
+    "server_address",
+    "system_environment",
+]

@@ -93,6 +93,12 @@ def reachable(host: str) -> str:
     return f"[{name}]" if ":" in name else name
 
 
+def server_address(environment: Environment) -> str:
+    """Where the REST server is, without a path: named by ARCHON_SERVER_URL, or by ARCHON_SERVER_HOST, else beside us."""
+    host = environment.get("ARCHON_SERVER_HOST") or reachable(environment.host)
+    return (environment.get("ARCHON_SERVER_URL") or f"http://{host}:{environment.server_port}").rstrip("/")
+
+
 def _text(values: Mapping[str, str], name: str) -> str | None:
     return values.get(name, "").strip() or None
 
