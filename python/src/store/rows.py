@@ -20,7 +20,9 @@ T = TypeVar("T")
 
 def need(row: Row, column: str, kind: type[T]) -> T:
     """The value of `column`, which must be a `kind`. Raises StoreError."""
-    value = row.get(column)
+    value: object = row.get(column)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)  # JSON writes 1.0 as 1
     if not isinstance(value, kind):
         raise _unexpected(column, value, kind.__name__)
     return value

@@ -10,7 +10,7 @@ import pytest
 from src.errors import ArchonError, Conflict, InvalidInput, MigrationNeeded, NotFound
 from src.store.database import Database, Json, SqlValue
 from src.store.place import StorePlace
-from src.store.rows import need_vector
+from src.store.rows import need, need_vector
 
 _PIECES = array("f", [0.1, -1e-7, 3.4e38, 1 / 3])
 
@@ -111,3 +111,9 @@ async def test_nothing_is_pending_in_a_store_that_is_up_to_date(place: StorePlac
     state = await place.schema_state()
     assert (state.pending, state.unknown, len(state.applied)) == ((), (), len(state.files))
     assert await place.bring_up_to_date() in ([], ())
+
+
+async def test_a_whole_number_in_a_float_column_is_a_float(database: Database, admin_url: str) -> None:
+    await _define(admin_url, "archon_echo() returns table (share double precision) language sql as 'select 1.0'")
+    share = need((await database.call("archon_echo"))[0], "share", float)
+    assert (share, type(share)) == (1.0, float)
