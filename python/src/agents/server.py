@@ -20,7 +20,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from src.agents.knowledge.sessions import AGENT_TYPES
-from src.config import Environment, load_environment, reachable
+from src.config import Environment, load_environment, server_address
 from src.config.access import AccessPolicy
 from src.errors import ArchonError, ErrorContext, JsonValue, NotFound, ProviderUnavailable
 
@@ -64,8 +64,7 @@ class Asking:
     """Asks Archon's server."""
 
     def __init__(self, environment: Environment) -> None:
-        host = environment.get("ARCHON_SERVER_HOST") or reachable(environment.host)
-        self._address = f"http://{host}:{environment.server_port}"
+        self._address = server_address(environment)
         self._http = httpx.AsyncClient(
             base_url=self._address,
             headers={"Authorization": f"Bearer {environment.token}"} if environment.token else {},

@@ -12,7 +12,7 @@ from mcp.server import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.types import ASGIApp
 
-from src.config import Environment, load_environment, reachable
+from src.config import Environment, load_environment, reachable, server_address
 from src.config.access import AccessPolicy
 from src.errors import ArchonError, ConfigurationError, ErrorContext
 
@@ -36,8 +36,7 @@ def create_app(environment: Environment, server_url: str | None = None) -> ASGIA
     Raises:
         ConfigurationError: it would listen beyond this machine without a token.
     """
-    host = environment.get("ARCHON_SERVER_HOST") or reachable(environment.host)
-    client = ServerClient(server_url or f"http://{host}:{environment.server_port}", environment.token)
+    client = ServerClient(server_url or server_address(environment), environment.token)
     server = MCPServer(NAME, instructions=INSTRUCTIONS, log_level="WARNING")
     add_tools(server, client)
     # Host and Origin are checked at our own edge, by the rules that every server of ours has.
