@@ -94,7 +94,7 @@ def reachable(host: str) -> str:
 
 
 def server_address(environment: Environment) -> str:
-    """Where the REST server is, without a path: named by ARCHON_SERVER_URL, or by ARCHON_SERVER_HOST, else beside us."""
+    """Where the REST server is, without a path: ARCHON_SERVER_URL, else at ARCHON_SERVER_HOST, else beside us."""
     host = environment.get("ARCHON_SERVER_HOST") or reachable(environment.host)
     return (environment.get("ARCHON_SERVER_URL") or f"http://{host}:{environment.server_port}").rstrip("/")
 
