@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import openai
 import structlog
-from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
+from openai.types.chat import ChatCompletionMessageParam
 
 from src.errors import BadRequest, ErrorContext, JsonValue, ModelNotFound, redact_url
 
-from .chat_stream import StreamReader
+from .chat_stream import ChunkStream, StreamReader
 from .client import Deadlines, client_for
 from .control_tokens import without_control_tokens
 from .discovery import forget_discoveries, max_model_len, resolve_model
@@ -124,13 +124,20 @@ class ProviderChatModel:
 
     async def _create(
         self, model: str, turns: Sequence[ChatCompletionMessageParam], params: dict[str, object]
-    ) -> openai.AsyncStream[ChatCompletionChunk]:
-        return await self._client.chat.completions.create(
-            model=model,
-            messages=list(turns),
+    ) -> ChunkStream:
+        # The call that chat.completions.create makes, with its chunks left as they come: see ChunkStream.
+        return await self._client.post(
+            "/chat/completions",
+            cast_to=object,
+            body={
+                "messages": list(turns),
+                "model": model,
+                "stream": True,
+                "stream_options": {"include_usage": True},
+                **params,
+            },
             stream=True,
-            stream_options={"include_usage": True},
-            extra_body=params,
+            stream_cls=openai.AsyncStream[object],
         )
 
     async def _parameters(self, model: str, options: ChatOptions) -> dict[str, object]:

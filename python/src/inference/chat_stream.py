@@ -9,12 +9,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 import httpx2
 import openai
-from openai.types.chat import ChatCompletionChunk
-from openai.types.chat.chat_completion_chunk import ChoiceDelta
 
 from src.errors import (
     ArchonError,
@@ -32,7 +30,9 @@ from .client import Deadlines
 from .models import Outcome, StreamEnd, TextDelta, Usage
 from .sdk_errors import classify_sdk_error, filled
 
-ChunkStream: TypeAlias = "openai.AsyncStream[ChatCompletionChunk]"
+ChunkStream: TypeAlias = "openai.AsyncStream[object]"
+"""Events as plain JSON: making the SDK's model of each chunk took more time than everything else in a token's way."""
+Choice: TypeAlias = dict[str, object]
 _FAILURES = (openai.OpenAIError, httpx2.HTTPError, OSError, ValueError, TypeError, AttributeError)
 """What the SDK raises on a refusal, a broken connection, and an answer that is not what it expects."""
 
@@ -45,7 +45,7 @@ class StreamReader:
         self._context = context
         self._secrets = secrets
         self._stream: ChunkStream | None = None
-        self._first: ChatCompletionChunk | None = None
+        self._first: Choice | None = None
         self._started = time.monotonic()
         self._first_s: float | None = None
         self._finish_reason: str | None = None
@@ -99,7 +99,7 @@ class StreamReader:
             raise ProtocolError("The answer is no event stream", context=self._context)
         return answer
 
-    async def _before_deadline(self) -> ChatCompletionChunk | None:
+    async def _before_deadline(self) -> Choice | None:
         left_s = self._deadlines.total_s - (time.monotonic() - self._started)
         gap_s = self._deadlines.gap_s
         try:
@@ -115,35 +115,44 @@ class StreamReader:
         except _FAILURES as error:
             raise self._typed(error) from error
 
-    async def _next_chunk(self) -> ChatCompletionChunk | None:
-        """The next event that carries a choice; usage is noted on the way. None at the end of the stream."""
+    async def _next_chunk(self) -> Choice | None:
+        """The next choice; usage is noted on the way. None at the end of the stream. Raises TypeError."""
         if self._stream is None:
             return None
         async for chunk in self._stream:
-            self._note_usage(chunk)
-            if chunk.choices:
-                return chunk
+            if not isinstance(chunk, dict):
+                raise TypeError("an event is no object")
+            self._note_usage(chunk.get("usage"))
+            choices = chunk.get("choices")
+            if choices:
+                if not isinstance(choices, list) or not isinstance(choices[0], dict):
+                    raise TypeError("a choice is no object")
+                return choices[0]
         return None
 
-    def _deltas(self, chunk: ChatCompletionChunk) -> list[TextDelta]:
-        choice = chunk.choices[0]
-        self._finish_reason = choice.finish_reason or self._finish_reason
-        delta = cast("ChoiceDelta | None", choice.delta)
-        if delta is None:
+    def _deltas(self, choice: Choice) -> list[TextDelta]:
+        reason, delta = choice.get("finish_reason"), choice.get("delta")
+        if isinstance(reason, str) and reason:
+            self._finish_reason = reason
+        if not isinstance(delta, dict):
             return []
-        # vLLM calls it `reasoning`, DeepSeek and older servers `reasoning_content`; neither is in the SDK's type.
-        extra = delta.model_extra or {}
-        thought = extra.get("reasoning") or extra.get("reasoning_content")
+        # vLLM calls it `reasoning`, DeepSeek and older servers `reasoning_content`.
+        thought = delta.get("reasoning") or delta.get("reasoning_content")
         found = [TextDelta(thought, reasoning=True)] if isinstance(thought, str) and thought else []
-        if delta.content:
-            found.append(TextDelta(delta.content))
+        content = delta.get("content")
+        if isinstance(content, str) and content:
+            found.append(TextDelta(content))
         if found and self._first_s is None:
             self._first_s = time.monotonic() - self._started
         return found
 
-    def _note_usage(self, chunk: ChatCompletionChunk) -> None:
-        if chunk.usage is not None:
-            self._tokens = (chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
+    def _note_usage(self, usage: object) -> None:
+        if isinstance(usage, dict):
+            prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
+            self._tokens = (
+                prompt if isinstance(prompt, int) else None,
+                completion if isinstance(completion, int) else None,
+            )
 
     def _end(self, error: ArchonError) -> StreamEnd:
         prompt, completion = self._tokens
