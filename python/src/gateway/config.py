@@ -141,7 +141,8 @@ def load_config(environment: Environment, file: Path | None = None, local: Local
     named = file or (REPOSITORY / chosen if chosen else None)
     path = named or REPOSITORY / FILE
     tables = _read(path) if named is not None or path.is_file() else {}
-    tables.setdefault("pools", _pools_of(environment, local))
+    if "pools" not in tables:
+        tables["pools"] = _pools_of(environment, local)
     tables.setdefault("fallback", _fallback_of(environment))
     try:
         return GatewayConfig.model_validate(tables)

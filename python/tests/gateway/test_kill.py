@@ -15,10 +15,10 @@ from src.gateway.server import Server
 from .door import Door, open_door, until
 from .killable import KillableVllm
 
-pytestmark = [pytest.mark.real_vllm, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.real_vllm, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 PATIENT = {
-    "timeouts": {"first_byte_s": 120, "between_bytes_s": 60, "answer_s": 120},
+    "timeouts": {"first_byte_s": 400, "between_bytes_s": 120, "answer_s": 400},
     "discovery": {"probe_timeout_s": 30},
 }
 PROMPTS = [
@@ -59,7 +59,7 @@ async def _door(pair: tuple[KillableVllm, KillableVllm], *, heal: bool) -> Door:
 
 
 def _client(door: Door) -> openai.AsyncOpenAI:
-    return openai.AsyncOpenAI(base_url=f"http://127.0.0.1:{door.port}/v1", api_key="none", max_retries=0, timeout=300)
+    return openai.AsyncOpenAI(base_url=f"http://127.0.0.1:{door.port}/v1", api_key="none", max_retries=0, timeout=600)
 
 
 async def _tell(client: openai.AsyncOpenAI, prompt: str, tokens: int, begun: list[str]) -> tuple[str, str]:
@@ -123,7 +123,7 @@ async def test_kill_9_of_one_of_two_servers_under_32_chats(whole_pair: tuple[Kil
         begun: list[str] = []
         prompts = [f"{number} {PROMPTS[number % 8]}" for number in range(32)]
         tasks = [asyncio.create_task(_tell(client, prompt, 60, begun)) for prompt in prompts]
-        await until(lambda: len(begun) >= 20, 120)
+        await until(lambda: len(begun) >= 20, 300)
         at_the_kill = set(begun)
         whole_pair[0].kill()
         ends = dict(zip(prompts, await asyncio.gather(*tasks), strict=True))
@@ -158,7 +158,7 @@ async def test_16_plain_chats_heal_when_one_of_two_servers_is_killed(
         wanted = await asyncio.gather(*(_tell(client, prompt, 40, []) for prompt in prompts))
         begun: list[str] = []
         tasks = [asyncio.create_task(_tell(client, prompt, 40, begun)) for prompt in prompts]
-        await until(lambda: len(begun) >= 12, 120)
+        await until(lambda: len(begun) >= 12, 300)
         whole_pair[0].kill()
         healed = await asyncio.gather(*tasks)
     heals = sum(int(str(line.get("heals", 0))) for line in door.log)

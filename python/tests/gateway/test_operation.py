@@ -212,6 +212,12 @@ def test_without_any_server_it_says_what_to_set() -> None:
         load_config(load_environment({}))
 
 
+def test_a_file_that_names_its_servers_needs_no_address_in_the_environment(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.toml"
+    file.write_text('[[pools]]\nname = "all"\nupstreams = [{ url = "http://gpu:8000" }]\n')
+    assert [pool.name for pool in load_config(load_environment({}), file).pools] == ["all"]
+
+
 def test_an_address_of_ones_own_starts_no_local_pool() -> None:
     config = load_config(
         load_environment({"VLLM_BASE_URL": "http://gpu:8000/v1"}), local=LocalServers("http://a", "http://b")
