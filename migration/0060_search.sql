@@ -98,7 +98,7 @@ set jit = off set enable_sort = off set work_mem = '64MB' as $$
 declare
   size integer := vector_dims(query_embedding);
 begin
-  perform set_config('hnsw.ef_search', least(1000, greatest(120, 2 * depth))::text, true);
+  perform set_config('hnsw.ef_search', least(1000, greatest(160, 2 * depth))::text, true);
   perform set_config('hnsw.iterative_scan', 'relaxed_order', true);
   return query execute format(
     'with nearest as materialized (

@@ -91,14 +91,15 @@ async def crowd(database: PostgresDatabase, database_url: str) -> AsyncIterator[
         yield connection
 
 
-async def _recall(connection: psycopg.AsyncConnection, function: str, source: str) -> float:
+async def _recall(connection: psycopg.AsyncConnection, function: str, source: str | None) -> float:
     """The share of the exact ten nearest among the ten nearest of `function`, which searches within `source`."""
+    scope = f"array['{source}']" if source else "null"
     question = _VECTOR.format("-0.3", "q.n")
     cursor = await connection.execute(
         f"with q as materialized (select n, {question} as v from generate_series(1, {QUESTIONS}) q (n))"
         " select count(*) from q,"
-        f" lateral (select i.chunk_id from {function}(1, q.v, array['{source}'], null, 10) i) as near"
-        f" where near.chunk_id in (select e.chunk_id from archon_vector_exact(1, q.v, array['{source}'], null, 10) e)"
+        f" lateral (select i.chunk_id from {function}(1, q.v, {scope}, null, 10) i) as near"
+        f" where near.chunk_id in (select e.chunk_id from archon_vector_exact(1, q.v, {scope}, null, 10) e)"
     )
     row = await cursor.fetchone()
     assert row is not None
@@ -117,3 +118,12 @@ async def test_filtered_chunks_far_from_the_question_are_found_too(crowd: psycop
     await crowd.execute("set hnsw.max_scan_tuples = 1")
     await crowd.execute("update pg_class set reltuples = 1 where relname = 'archon_crawled_pages'")
     assert await _recall(crowd, "archon_vector_nearest", "far") == 1
+
+
+@pytest.mark.parametrize("source", [None, "rare", "most"])
+async def test_vectors_that_are_in_no_index_yet_are_found_among_the_others(
+    crowd: psycopg.AsyncConnection, source: str | None
+) -> None:
+    await crowd.execute("update archon_chunk_vectors set part = 1 where chunk_id % 2 = 0")
+    await crowd.execute("analyze archon_chunk_vectors")
+    assert await _recall(crowd, "archon_vector_indexed", source) >= 0.97
