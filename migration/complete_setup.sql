@@ -2680,7 +2680,7 @@ set jit = off set enable_sort = off set work_mem = '64MB' as $$
 declare
   size integer := vector_dims(query_embedding);
 begin
-  perform set_config('hnsw.ef_search', least(1000, greatest(120, 2 * depth))::text, true);
+  perform set_config('hnsw.ef_search', least(1000, greatest(160, 2 * depth))::text, true);
   perform set_config('hnsw.iterative_scan', 'relaxed_order', true);
   return query execute format(
     'with nearest as materialized (
@@ -2907,7 +2907,7 @@ drop function if exists archon_vector_candidates(integer, vector, text[], intege
 drop function if exists archon_keyword_candidates(text, text[], integer);
 drop function if exists archon_search_reason(integer, text[], text[]);
 $archon_file_0060$;
-  insert into archon_migrations (version, migration_name, checksum) values ('0060', 'search', '3fed3aab0c684b5c6908eb36953dd344');
+  insert into archon_migrations (version, migration_name, checksum) values ('0060', 'search', 'b24e61c3ff139be15844ec09bfcc0b1f');
 end $archon_step_0060$;
 
 do $archon_step_0061$
