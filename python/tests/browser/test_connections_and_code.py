@@ -52,7 +52,7 @@ async def writer(real_file: str) -> AsyncIterator[ModelServer]:
 async def bring_in(page: Page, **addresses: str) -> None:
     """Import a connections file with these names and addresses."""
     entries = [
-        {"id": name, "name": name.title(), "provider": "vllm", "base_url": url, "api_key": None, "max_tokens": 60}
+        {"id": name, "name": name.title(), "provider": "vllm", "base_url": url, "api_key": None, "max_tokens": 12}
         for name, url in addresses.items()
     ]
     content = json.dumps({"connections": entries}).encode()
