@@ -88,27 +88,23 @@ class AnswerService:
         """
         request.check()
         prepared = await self._prepare(await places.find(request, self._conversations))
-        deltas = Deltas(prepared.model.stream(prepared.context.messages, prepared.options))
-        try:
+        async with Deltas(prepared.model.stream(prepared.context.messages, prepared.options)) as deltas:
             answer = await self._begin(request, prepared, control or Control())
-        except BaseException:
-            await deltas.close()
-            raise
-        try:
-            yield _start(prepared, answer.turn)
-            if prepared.place.so_far:
-                yield TokenEvent(answer.markers.feed(prepared.place.so_far))
-            async with writing.kept(answer, self._answers), aclosing(writing.stream(answer, deltas)) as events:
-                async for event in events:
+            try:
+                yield _start(prepared, answer.turn)
+                if prepared.place.so_far:
+                    yield TokenEvent(answer.markers.feed(prepared.place.so_far))
+                async with writing.kept(answer, self._answers), aclosing(writing.stream(answer, deltas)) as events:
+                    async for event in events:
+                        yield event
+                await self._judge(prepared, answer)
+                for event in await self._finish(answer):
                     yield event
-            await self._judge(prepared, answer)
-            for event in await self._finish(answer):
-                yield event
-        finally:
-            await deltas.close()
-            # The reader left or the task was cancelled: what came is kept, also while we are being torn down.
-            if not answer.stored:
-                await asyncio.shield(asyncio.ensure_future(self._store_torn(answer)))
+            finally:
+                # The reader left or the task was cancelled: what came is kept, also while we are being torn down.
+                if not answer.stored:
+                    await deltas.close()
+                    await asyncio.shield(asyncio.ensure_future(self._store_torn(answer)))
 
     async def _prepare(self, place: Place) -> _Prepared:
         settings = place.settings

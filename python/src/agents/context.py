@@ -113,7 +113,7 @@ async def build(
     whole = draft = _Draft(question, past, passages, frame or Frame())
     for _ in range(_ATTEMPTS):
         messages = draft.messages()
-        tokens = await (lengths.count(model, messages, budget) if lengths else model.count_tokens(messages))
+        tokens = await _count(messages, model, budget, lengths)
         if tokens <= budget:
             answer_tokens = min(max_tokens, length - tokens) if max_tokens else max(room, 1)
             return Context(messages, _shown(draft), _left_out(whole, draft), tokens, answer_tokens)
@@ -123,6 +123,10 @@ async def build(
             break
         draft = shorter
     raise _too_long(question, tokens, budget, model)
+
+
+async def _count(messages: Sequence[ChatMessage], model: ChatModel, budget: int, lengths: PromptLengths | None) -> int:
+    return await (lengths.count(model, messages, budget) if lengths else model.count_tokens(messages))
 
 
 def _shorten(draft: _Draft, *, keep: int, characters: int) -> _Draft | None:

@@ -180,13 +180,15 @@ class RunningAnswers:
         """
         run = RunningAnswer(request, self._asking, keep_s, self._end)
         self._all.add(run)
+        begun = False
         try:
             start = await asyncio.shield(run.started)
-        except BaseException:
+            begun = True
+        finally:
             # The one who asked left before the answer began, or it cannot begin.
-            await run.stop()
-            self._all.discard(run)
-            raise
+            if not begun:
+                await run.stop()
+                self._all.discard(run)
         if not run.is_over:
             self._by_message[start.message_id] = run
         return run

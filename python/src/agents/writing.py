@@ -126,6 +126,12 @@ class Deltas:
         self._opened = opened
         self._first: asyncio.Future[TextDelta | StreamEnd | None] | None = asyncio.ensure_future(_next(opened))
 
+    async def __aenter__(self) -> Deltas:
+        return self
+
+    async def __aexit__(self, *_failure: object) -> None:
+        await self.close()
+
     def __aiter__(self) -> Deltas:
         return self
 

@@ -68,6 +68,38 @@ test("another answer is asked for, and the ways to the versions are there", asyn
   await waitFor(() => expect(asked).toMatchObject([{ message: "", conversation_id: "c1", answers: "u1" }]));
 });
 
+test("a version is shown in place of the answer that was just written", async () => {
+  const { stream } = keeping();
+  const { user } = open("/ask/c1");
+  const shown = await article();
+  await user.click(shown.getByRole("button", { name: "Ask again" }));
+  const start = {
+    conversation_id: "c1",
+    message_id: "a3",
+    question_id: "u1",
+    passages: [],
+    knowledge: false,
+  };
+  stream.send("start", start);
+  const versions = ["a1", "a2", "a3"];
+  const messages = [STORED.messages[0], message("a3", "u1", "assistant", "New words.", { versions })];
+  keeping({ ...STORED, messages });
+  server.use(
+    http.put("/api/chat/conversations/c1/branch", () => {
+      keeping({
+        ...STORED,
+        messages: [STORED.messages[0], message("a1", "u1", "assistant", "Old.", { versions })],
+      });
+      return HttpResponse.json({});
+    }),
+  );
+  stream.send("done", { outcome: "complete", finish_reason: "stop", answer: "New words.", message_id: "a3" });
+  expect(await screen.findByText("New words.")).toBeInTheDocument();
+  await user.click(await screen.findByRole("button", { name: "Earlier version of the answer" }));
+  expect(await screen.findByText("Old.")).toBeInTheDocument();
+  expect(screen.queryByText("New words.")).not.toBeInTheDocument();
+});
+
 test("a question is edited beside the first", async () => {
   const { asked } = keeping();
   const { user } = open("/ask/c1");

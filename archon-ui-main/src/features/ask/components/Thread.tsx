@@ -48,10 +48,14 @@ export function Thread({ conversationId, onOpen }: ThreadProps) {
     help: () => setPanel("shortcuts"),
   });
   const { retry, edit, goOn } = thread;
-  const doings = useMemo(
-    () => (free ? { retry, edit, goOn, show: showBranch.mutate } : null),
-    [free, retry, edit, goOn, showBranch.mutate],
-  );
+  const doings = useMemo(() => {
+    const show = (messageId: string) => {
+      // What was streamed is stored by now, and may be on the branch that is left.
+      liveAnswer.clear();
+      showBranch.mutate(messageId);
+    };
+    return free ? { retry, edit, goOn, show } : null;
+  }, [free, retry, edit, goOn, showBranch.mutate]);
   return (
     <>
       <ThreadHead
