@@ -92,6 +92,8 @@ def _block(lines: list[str], place: int) -> tuple[Block, int]:
 
 
 def _linked(kind: Literal["heading", "table", "text"], text: str, level: int = 0) -> Block:
+    if "](" not in text:  # most have none, and looking for them costs
+        return Block(kind, text, level=level)
     return Block(kind, without_targets(text), level=level, links=links_in(text))
 
 

@@ -23,7 +23,8 @@ from src.errors import ArchonError, NeedsBrowser
 from .addresses import host_of
 from .fetch import Fetched, Fetcher
 
-_PROGRAMS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
+_MAC = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+_PROGRAMS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome", _MAC)
 _WANTED = frozenset({"document", "script", "xhr", "fetch", "stylesheet"})
 _NOWHERE = "http://127.0.0.1:9"
 _ARGUMENTS = (
@@ -179,7 +180,7 @@ class _Gate:
 
 
 def program() -> str | None:
-    """The system's Chromium, None where there is none."""
+    """The system's Chromium or Chrome, None where there is none."""
     return next((found for name in _PROGRAMS if (found := shutil.which(name))), None)
 
 
@@ -194,7 +195,8 @@ def _memory() -> int:
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):
             if "chrom" in process.name().lower():
-                total += process.memory_info().rss - process.memory_info().shared
+                used = process.memory_info()
+                total += used.rss - getattr(used, "shared", 0)
     return total
 
 

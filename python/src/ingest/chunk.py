@@ -39,8 +39,15 @@ class _Piece:
 
 def chunks_of(markdown: str, budget: Budget, *, title: str = "", page_number: int | None = None) -> list[Chunk]:
     """The chunks of a document in their order; none is estimated above the budget, none is blank."""
+    return chunks_in(sections_of(markdown), budget, title=title, page_number=page_number)
+
+
+def chunks_in(
+    sections: Iterable[Section], budget: Budget, *, title: str = "", page_number: int | None = None
+) -> list[Chunk]:
+    """As `chunks_of`, of a document whose sections are known."""
     room = max(int(min(budget.max_tokens, TARGET_TOKENS * budget.ratio) / budget.ratio), 8)
-    pieces = _merged(_pieces(sections_of(markdown), room), room)
+    pieces = _merged(_pieces(sections, room), room)
     return [_chunk(piece, room, title, page_number) for piece in pieces if piece.text.strip()]
 
 

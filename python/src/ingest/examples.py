@@ -65,11 +65,18 @@ _CODE_SHARE = 0.6
 
 def examples_of(markdown: str, budget: Budget, rules: CodeRules, *, title: str = "") -> tuple[Example, ...]:
     """The examples of a document in their order, each text once; no embedded text is estimated above the budget."""
+    return examples_in(sections_of(markdown), budget, rules, title=title)
+
+
+def examples_in(
+    sections: Iterable[Section], budget: Budget, rules: CodeRules, *, title: str = ""
+) -> tuple[Example, ...]:
+    """As `examples_of`, of a document whose sections are known."""
     if not rules.wanted:
         return ()
     room = max(int(budget.max_tokens / budget.ratio), 8)
     found: dict[str, Example] = {}
-    for example in _found(sections_of(markdown), rules, room, title):
+    for example in _found(sections, rules, room, title):
         found.setdefault(_SPACE.sub(" ", example.code), example)
         if len(found) >= MAX_PER_PAGE:
             break

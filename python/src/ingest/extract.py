@@ -12,9 +12,10 @@ from urllib.parse import unquote, urlsplit
 from src.errors import DocumentTooLarge, DocumentUnreadable
 
 from . import chunk
+from .blocks import sections_of
 from .book_file import read_book
-from .document import Chunk, Document, Link, ReadRequest
-from .examples import examples_of
+from .document import Chunk, Document, Example, Link, ReadRequest
+from .examples import examples_in
 from .html_page import read_html
 from .kinds import kind_of, language_of
 from .markup import fenced
@@ -112,7 +113,7 @@ def _paged(request: ReadRequest, title: str, pages: Sequence[str]) -> Document:
         for number, page in enumerate(pages, start=1)
         for part in chunk.chunks_of(page, request.budget, title=name, page_number=number)
     ]
-    return _assembled(request, name, None, "\n\n".join(page for page in pages if page), (), chunks)
+    return _assembled(request, name, None, "\n\n".join(page for page in pages if page), (), chunks, ())
 
 
 def _document(
@@ -120,8 +121,10 @@ def _document(
 ) -> Document:
     _within(markdown, MAX_CHARS)
     name = title or _name(request)
-    chunks = chunk.chunks_of(markdown, request.budget, title=name)
-    return _assembled(request, name, language, markdown, links, chunks)
+    sections = list(sections_of(markdown))
+    chunks = chunk.chunks_in(sections, request.budget, title=name)
+    examples = examples_in(sections, request.budget, request.rules, title=name)
+    return _assembled(request, name, language, markdown, links, chunks, examples)
 
 
 def _within(markdown: str, limit: int) -> None:
@@ -139,6 +142,7 @@ def _assembled(
     markdown: str,
     links: tuple[Link, ...],
     chunks: list[Chunk],
+    examples: tuple[Example, ...],
 ) -> Document:
     if not chunks:
         raise _no_text()
@@ -151,7 +155,7 @@ def _assembled(
         content_hash=hashlib.sha256(identity.encode()).hexdigest(),
         links=links,
         chunks=tuple(chunks),
-        examples=examples_of(markdown, request.budget, request.rules, title=title),
+        examples=examples,
     )
 
 
