@@ -17,8 +17,8 @@ from src.store.search import ChunkHit, SearchSpace
 
 from .shelf import Shelf, Shown, one_line
 
-LONGEST_QUERY = 120
-"""Characters. A small model that is forced to call goes on writing until it is stopped."""
+LONGEST_QUERY = 300
+"""Characters of a query that are searched for."""
 _MOST_SOURCES = 40
 _AROUND = 30
 """Passages of a page that are read at most, from the one before the given number on."""

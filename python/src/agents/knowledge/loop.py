@@ -45,7 +45,7 @@ from src.errors import BadRequest, ContextTooLong, ProviderError, ServerFailure,
 from src.inference.models import ChatMessage, Usage
 
 from .asked import AgentModel, AgentQuestion
-from .desk import LONGEST_QUERY, Desk
+from .desk import Desk
 from .events import Tell, ToolEvent, WayEvent, WayReason
 from .meter import Meter
 from .said import Said
@@ -60,9 +60,13 @@ INSTRUCTIONS = (
     "Answer in the language of the question."
 )
 FIRST_TOOL = "search_knowledge"
+FORCED_QUERY = 60
+"""Characters. A small model that is forced to call goes on writing until it is stopped."""
 MOST_STEPS = 8
 """Responses of the model in one run, the answer included."""
 MOST_CALLS = 12
+_CALL_ROOM = 200
+"""Tokens of a call at least, however short the answer shall be: one that is cut is no call."""
 _RETRIES = 2
 """How often a model may call one tool wrongly before it is asked without tools."""
 _ROOM_EACH = 0.6
@@ -109,15 +113,19 @@ async def run(work: ToolWork, tell: Tell) -> LoopEnd:
 
 @dataclass(slots=True)
 class _Deps:
-    """What tools are given: the desk; and for each call what it asked and what it brought."""
+    """What tools are given: the desk; and for each call what it asked and what it brought.
+
+    `call_room` is how many tokens the search that is forced may take, blanks that small models put before it included.
+    """
 
     desk: Desk
+    call_room: int
     asked: dict[str, str] = field(default_factory=dict)
     brought: dict[str, Shown] = field(default_factory=dict)
 
 
 class _SearchFirst(AbstractCapability[_Deps]):
-    """The first step is a search, whatever the model would rather do; after it the model is free."""
+    """Nothing comes before a search, whatever the model would rather do; after it the model is free."""
 
     def get_model_settings(self) -> Any:
         """Settings of each step."""
@@ -125,7 +133,9 @@ class _SearchFirst(AbstractCapability[_Deps]):
 
 
 def _settings_of_step(ctx: RunContext[_Deps]) -> ModelSettings:
-    return ModelSettings(tool_choice=[FIRST_TOOL]) if ctx.run_step <= 1 else ModelSettings(tool_choice="auto")
+    if ctx.deps.brought:
+        return ModelSettings(tool_choice="auto")
+    return ModelSettings(tool_choice=[FIRST_TOOL], max_tokens=ctx.deps.call_room)
 
 
 class ToolLoop:
@@ -135,7 +145,7 @@ class ToolLoop:
         self._work = work
         self._wire = wire
         self._tell = tell
-        self._deps = _Deps(work.desk)
+        self._deps = _Deps(work.desk, min(max(work.answer_room, _CALL_ROOM), work.length // 2))
         self._heard = False
         self._answered = 0
         self._finish: str | None = None
@@ -256,7 +266,10 @@ def _agent(wire: ToolCallingModel) -> Agent[_Deps, str]:
     )
 
 
-_Query = Annotated[str, Field(description="Two to six keywords.", min_length=1, max_length=LONGEST_QUERY)]
+_Query = Annotated[
+    str, Field(description="Two to six keywords.", json_schema_extra={"minLength": 1, "maxLength": FORCED_QUERY})
+]
+"""The length is for servers that hold a model to the schema; a longer query of another one is as good."""
 
 
 async def search_knowledge(ctx: RunContext[_Deps], query: _Query) -> str:

@@ -40,7 +40,7 @@ async def test_the_first_step_is_a_named_strict_search_and_later_ones_are_free(
     strict = {tool["function"]["name"]: tool["function"]["strict"] for tool in first["tools"]}
     assert strict == dict.fromkeys(("search_knowledge", "search_code", "read_page", "list_sources"), True)
     query = first["tools"][0]["function"]["parameters"]["properties"]["query"]
-    assert (first["max_tokens"], query["maxLength"]) == (1024, 120)
+    assert (first["max_tokens"], query["maxLength"]) == (1024, 60)
     assert second["tool_choice"] == "auto"
     assert second["messages"][-1]["role"] == "tool"
     assert "asyncio.gather runs" in second["messages"][-1]["content"]
