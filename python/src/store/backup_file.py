@@ -82,25 +82,25 @@ def check(path: Path) -> BackupSummary:
     Raises:
         InvalidInput: it is no backup, was cut, was changed, or is of a newer format.
     """
-    head: Mapping[str, JsonValue] = {}
-    secrets: Mapping[str, JsonValue] | None = None
+    found: dict[bytes, Mapping[str, JsonValue]] = {}
     rows: dict[str, int] = {}
     with _opened(path) as file:
         for letter, first, _second, digest in _frames(file):
-            if letter == b"H":
-                head = _object(first)
-            elif letter == b"S":
-                secrets = _object(first)
-            elif letter == b"B":
+            if letter == b"B":
                 table, count = _batch_head(first)
                 rows[table] = rows.get(table, 0) + count
             else:
-                said = _object(first)
-                if said.get("sha256") != digest or said.get("rows") != rows:
-                    raise _damaged("its checksum does not fit")
-                if file.read(1):
-                    raise _damaged("something follows its end")
-        return BackupSummary(head, rows, path.stat().st_size, secrets)
+                found[letter] = {**_object(first), "before": digest}
+        rest = file.read(1)
+    _require_whole(found[b"E"], rows, rest)
+    return BackupSummary(found.get(b"H", {}), rows, path.stat().st_size, found.get(b"S"))
+
+
+def _require_whole(end: Mapping[str, JsonValue], rows: Mapping[str, int], rest: bytes) -> None:
+    if end.get("sha256") != end["before"] or end.get("rows") != rows:
+        raise _damaged("its checksum does not fit")
+    if rest:
+        raise _damaged("something follows its end")
 
 
 def batches(path: Path) -> Iterator[Batch]:
