@@ -118,8 +118,11 @@ def is_example(code: str, language: str | None, around: str, rules: CodeRules) -
     if not max(least, _LEAST_CHARS) <= len(code.strip()) <= rules.most_chars or language in _DIAGRAMS:
         return False
     lines = [line for line in code.split("\n") if line.strip()]
-    if len(lines) < _LEAST_LINES or sum(bool(sign.search(code)) for sign in _SIGNS) < _LEAST_SIGNS:
-        return False
+    signs = sum(bool(sign.search(code)) for sign in _SIGNS)
+    return len(lines) >= _LEAST_LINES and signs >= _LEAST_SIGNS and _is_mostly_code(lines)
+
+
+def _is_mostly_code(lines: Sequence[str]) -> bool:
     comments = sum(bool(_COMMENT.match(line)) for line in lines)
     prose = sum(bool(_PROSE.match(line.strip())) and len(line.split()) > 4 for line in lines)
     return comments <= _MOST_COMMENTS * len(lines) and prose <= max(_MOST_PROSE * len(lines), 1)
