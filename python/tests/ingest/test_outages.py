@@ -1,0 +1,83 @@
+"""Outages that outlast a worker's patience, and a disk that is full, in the middle of a job."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import psycopg
+
+from src.ingest.requests import CrawlRequest
+from src.store import jobs, pages
+from src.store.postgres import PostgresDatabase
+from tests.fakes.model_server import ModelServer, Reply, Request
+
+from .parts import LIMITS, embed_reply, ended, open_service, until
+from .site import Site
+from .test_crawl import small_site
+
+IMPATIENT = dataclasses.replace(LIMITS, patience_s=0.1, backoff_s=0.01, postpone_s=0.1)
+_FULL = """
+create function full_disk() returns trigger language plpgsql as $$
+begin
+  if new.content like '%page b%' then
+    raise exception 'could not extend file: No space left on device' using errcode = 'disk_full';
+  end if;
+  return new;
+end $$;
+create trigger full_disk before insert on archon_crawled_pages for each row execute function full_disk();
+"""
+
+
+async def test_a_job_waits_in_the_queue_for_a_server_that_stays_away_and_goes_on_by_itself(
+    site: Site, models: ModelServer, database: PostgresDatabase
+) -> None:
+    busy = Reply(503, {"error": {"message": "busy"}})
+    models.on("/v1/embeddings", lambda r: busy if "page b" in str(r.json()) else embed_reply()(r))
+    async with open_service(database, models.url, limits=IMPATIENT) as service:
+        job = await service.start_crawl(CrawlRequest(small_site(site)))
+        waiting = await until(service, job, lambda now: "It is tried again in" in now.message)
+        models.on("/v1/embeddings", embed_reply())
+        end = await ended(service, job)
+    assert (waiting.is_final, waiting.tally.pages_stored > 0) == (False, True)
+    assert (end.status, end.tally.pages_stored, end.tally.pages_failed) == ("completed", 3, 0)
+
+
+async def test_an_outage_that_is_too_long_even_for_the_queue_fails_the_job(
+    site: Site, models: ModelServer, database: PostgresDatabase
+) -> None:
+    busy = Reply(503, {"error": {"message": "busy"}})
+    models.on("/v1/embeddings", lambda r: busy if "page b" in str(r.json()) else embed_reply()(r))
+    limits = dataclasses.replace(IMPATIENT, outage_s=0.0)
+    async with open_service(database, models.url, limits=limits) as service:
+        end = await ended(service, await service.start_crawl(CrawlRequest(small_site(site))))
+    assert (end.status, end.detail and end.detail["code"]) == ("failed", "overloaded")
+
+
+async def test_a_full_disk_stops_the_job_and_says_so(
+    site: Site, models: ModelServer, database: PostgresDatabase, database_url: str
+) -> None:
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
+        await connection.execute(_FULL)
+        async with open_service(database, models.url) as service:
+            end = await ended(service, await service.start_crawl(CrawlRequest(small_site(site))))
+            await connection.execute("drop trigger full_disk on archon_crawled_pages")
+            await service.retry((await jobs.listed(database)).items[0].id)
+            again = await ended(service, (await jobs.listed(database)).items[0].id)
+    assert (end.status, end.detail and end.detail["code"]) == ("failed", "disk_full")
+    assert (again.status, len(await pages.listing(database, end.source_id))) == ("completed", 3)
+
+
+async def test_a_server_that_sends_other_sizes_after_a_pause_changes_nothing(
+    site: Site, models: ModelServer, database: PostgresDatabase
+) -> None:
+    def strange(request: Request) -> Reply:
+        return embed_reply(size=5 if any("Changed" in text for text in request.json()["input"]) else 8)(request)
+
+    async with open_service(database, models.url) as service:
+        first = await ended(service, await service.start_crawl(CrawlRequest(small_site(site))))
+        site.article("/docs/a.html", "Page A", "Changed words.", ())
+        models.on("/v1/embeddings", strange)
+        end = await ended(service, await service.refresh(first.source_id))
+    page = await pages.by_url(database, site.url("/docs/a.html"))
+    assert (end.status, end.detail and end.detail["code"]) == ("failed", "protocol")
+    assert "Words of page a." in page.full_content
