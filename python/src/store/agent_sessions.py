@@ -8,8 +8,8 @@ from uuid import UUID
 
 from src.errors import ErrorContext, InvalidInput, JsonValue, NotFound
 
+from .columns import maybe, moment, need, need_id
 from .database import Database, Json, Row
-from .rows import maybe, need, need_id, need_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ def _session(row: Row) -> AgentSession:
         project_id=maybe(row, "project_id", str),
         summary=need(row, "summary", str),
         summarised=need(row, "summarised", int),
-        created_at=need_time(row, "created_at"),
+        created_at=moment(row, "created_at"),
     )
 
 
@@ -158,5 +158,5 @@ def _message(row: Row) -> AgentMessage:
         support=need(row, "support", list),
         usage=maybe(row, "usage", dict),
         error=maybe(row, "error", dict),
-        created_at=need_time(row, "created_at"),
+        created_at=moment(row, "created_at"),
     )

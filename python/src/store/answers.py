@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from src.errors import JsonValue
 
+from .columns import need, need_id
 from .conversations import as_id
 from .database import Database, Json, Row
-from .rows import need, need_id
 
 LEASE_S = 12.0
 """An answer whose writer was not heard of for so long was interrupted."""

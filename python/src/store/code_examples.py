@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from src.errors import JsonValue
 
 from . import columns
+from .columns import maybe, need
 from .database import Database, Row, Vector
-from .rows import maybe, need
 from .search import Scope
 
 

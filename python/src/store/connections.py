@@ -9,8 +9,8 @@ from typing import Final, TypeAlias
 
 from src.errors import ErrorContext, NotFound
 
+from .columns import maybe, moment, need
 from .database import Database, Json, Row
-from .rows import maybe, need, need_time
 
 
 class _Kept:
@@ -117,7 +117,7 @@ def _connection(row: Row) -> ConnectionRow:
         temperature=_real(row, "temperature"),
         is_local=need(row, "is_local", bool),
         is_default=need(row, "is_default", bool),
-        updated_at=need_time(row, "updated_at"),
+        updated_at=moment(row, "updated_at"),
         sealed=maybe(row, "sealed", str),
     )
 

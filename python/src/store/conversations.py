@@ -9,9 +9,8 @@ from uuid import UUID
 
 from src.errors import ErrorContext, InvalidInput, JsonValue, NotFound
 
-from .columns import texts
+from .columns import maybe, moment, need, need_id, texts
 from .database import Database, Json, Row
-from .rows import maybe, need, need_id, need_time
 from .search import ChunkHit, chunk_hit
 
 
@@ -198,8 +197,8 @@ def _conversation(row: Row) -> Conversation:
     return Conversation(
         id=need_id(row, "id"),
         title=need(row, "title", str),
-        created_at=need_time(row, "created_at"),
-        updated_at=need_time(row, "updated_at"),
+        created_at=moment(row, "created_at"),
+        updated_at=moment(row, "updated_at"),
         message_count=need(row, "message_count", int),
         settings=need(row, "settings", dict),
         head=None if row["head"] is None else need_id(row, "head"),
@@ -210,8 +209,8 @@ def _found(row: Row) -> Found:
     return Found(
         id=need_id(row, "id"),
         title=need(row, "title", str),
-        created_at=need_time(row, "created_at"),
-        updated_at=need_time(row, "updated_at"),
+        created_at=moment(row, "created_at"),
+        updated_at=moment(row, "updated_at"),
         message_count=need(row, "message_count", int),
         content=maybe(row, "found", str),
     )
@@ -234,6 +233,6 @@ def _message(row: Row) -> Message:
         connection_id=maybe(row, "connection_id", str),
         usage=maybe(row, "usage", dict),
         error=maybe(row, "error", dict),
-        created_at=need_time(row, "created_at"),
+        created_at=moment(row, "created_at"),
         versions=texts(row, "versions"),
     )

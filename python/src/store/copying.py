@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from src.errors import StoreError
 
 from . import columns
+from .columns import need, need_vector
 from .database import Database, Vector
-from .rows import need, need_vector
 
 BATCH_BYTES = 2_000_000
 """What a batch should weigh: large enough that calls cost little, small enough that memory stays flat."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .columns import need
 from .database import Database
-from .rows import need
 
 
 @dataclass(frozen=True, slots=True)

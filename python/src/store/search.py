@@ -8,8 +8,8 @@ from typing import Literal
 
 from src.errors import JsonValue
 
+from .columns import maybe, need, need_id, need_vector
 from .database import Database, Row, Vector
-from .rows import maybe, need, need_id, need_vector
 
 Reason = Literal["empty_store", "filter_excludes_all", "other_space", "no_match"]
 _REASONS: tuple[Reason, ...] = ("empty_store", "filter_excludes_all", "other_space", "no_match")

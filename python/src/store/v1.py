@@ -13,9 +13,9 @@ import psycopg
 from src.errors import ErrorContext, redact_url
 
 from . import columns
+from .columns import need
 from .database import Database, Row
 from .failures import ours
-from .rows import need
 
 Kind: TypeAlias = Literal["chunk", "example"]
 KINDS: tuple[Kind, ...] = ("chunk", "example")

@@ -8,9 +8,9 @@ import psycopg
 import pytest
 
 from src.errors import ArchonError, Conflict, InvalidInput, MigrationNeeded, NotFound
+from src.store.columns import need, need_vector
 from src.store.database import Database, Json, SqlValue
 from src.store.place import StorePlace
-from src.store.rows import need, need_vector
 
 _PIECES = array("f", [0.1, -1e-7, 3.4e38, 1 / 3])
 
