@@ -1,6 +1,7 @@
 import { screen, within } from "@testing-library/react";
 import { HttpResponse, http } from "msw";
 import { describe, expect, test } from "vitest";
+import { SOURCE } from "@/testing/fixtures";
 import { open } from "@/testing/render";
 import { server } from "@/testing/server";
 import { work } from "./api/work";
@@ -101,6 +102,7 @@ describe("a schedule", () => {
   test("is chosen on the source's page", async () => {
     const asked: unknown[] = [];
     server.use(
+      http.get("/api/knowledge-items/py", () => HttpResponse.json({ ...SOURCE, problems: [] })),
       http.put("/api/knowledge-items/:id/schedule", async ({ request }) => {
         asked.push(await request.json());
         return HttpResponse.json({ every_hours: 24, next_refresh_at: "2099-01-01T00:00:00Z" });
