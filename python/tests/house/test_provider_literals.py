@@ -31,6 +31,12 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("python/src/gateway/config.py", "VLLM_BASE_URL"): "the variables always mean model servers, for the gateway too",
     ("python/src/gateway/config.py", "VLLM_EMBEDDING_BASE_URL"): "as VLLM_BASE_URL",
     ("python/src/gateway/config.py", "VLLM_API_KEY"): "as VLLM_BASE_URL",
+    (
+        "migration/0081_archon_v1.sql",
+        "EMBEDDING_MODEL",
+    ): "v1 says there which model made the vectors that are taken over",
+    ("migration/complete_setup.sql", "EMBEDDING_MODEL"): "the sum of the migrations",
+    ("python/src/cli/takeover.py", "EMBEDDING_MODEL"): "as 0081_archon_v1.sql",
 }
 V1_FILES = {
     "python/src/server/services/credential_service.py": "v1's seeded defaults: settings it copied into the environment",
