@@ -120,6 +120,7 @@ class _Deps:
 
     desk: Desk
     call_room: int
+    answer_room: int
     asked: dict[str, str] = field(default_factory=dict)
     brought: dict[str, Shown] = field(default_factory=dict)
 
@@ -134,7 +135,7 @@ class _SearchFirst(AbstractCapability[_Deps]):
 
 def _settings_of_step(ctx: RunContext[_Deps]) -> ModelSettings:
     if ctx.deps.brought:
-        return ModelSettings(tool_choice="auto")
+        return ModelSettings(tool_choice="auto", max_tokens=ctx.deps.answer_room)
     return ModelSettings(tool_choice=[FIRST_TOOL], max_tokens=ctx.deps.call_room)
 
 
@@ -145,7 +146,8 @@ class ToolLoop:
         self._work = work
         self._wire = wire
         self._tell = tell
-        self._deps = _Deps(work.desk, min(max(work.answer_room, _CALL_ROOM), work.length // 2))
+        call_room = min(max(work.answer_room, _CALL_ROOM), work.length // 2)
+        self._deps = _Deps(work.desk, call_room, work.answer_room)
         self._heard = False
         self._answered = 0
         self._finish: str | None = None
@@ -173,6 +175,7 @@ class ToolLoop:
             message_history=_history(self._work.asked.history),
             deps=self._deps,
             usage_limits=limits,
+            # What the whole run is given goes before what its steps say, so max_tokens is left to the steps.
             model_settings=_settings(self._work, self._wire),
         ) as run:
             async for node in run:
@@ -300,10 +303,7 @@ def _bring(ctx: RunContext[_Deps], shown: Shown) -> str:
 
 
 def _settings(work: ToolWork, wire: ToolCallingModel) -> ModelSettings:
-    settings = ModelSettings(max_tokens=work.answer_room)
-    if not wire.reasons:
-        settings["temperature"] = work.asked.sampled_at
-    return settings
+    return ModelSettings() if wire.reasons else ModelSettings(temperature=work.asked.sampled_at)
 
 
 def _history(messages: Sequence[ChatMessage]) -> list[ModelMessage]:

@@ -19,7 +19,7 @@ async def test_a_forced_search_of_a_real_model_brings_passages_it_is_then_shown(
     strict_vllm_url: str, agent_at: AgentAt
 ) -> None:
     agent = agent_at(strict_vllm_url, VLLM_API_KEY=STRICT_KEY)
-    events = await told(agent, AgentQuestion("What does asyncio.gather do?", match_count=2, max_tokens=96))
+    events = await told(agent, AgentQuestion("What does asyncio.gather do?", match_count=2, max_tokens=48))
     searched = tools(events)[0]
     assert (searched.tool, searched.state, searched.asked_by) == ("search_knowledge", "answered", "model")
     assert ways(events)[0] == ("tools", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from src.agents.events import CitationEvent, TokenEvent
+from src.agents.knowledge.asked import AgentQuestion
 from src.agents.knowledge.loop import MOST_STEPS
 from tests.fakes.model_server import ModelServer
 
@@ -44,6 +45,12 @@ async def test_the_first_step_is_a_named_strict_search_and_later_ones_are_free(
     assert second["tool_choice"] == "auto"
     assert second["messages"][-1]["role"] == "tool"
     assert "asyncio.gather runs" in second["messages"][-1]["content"]
+
+
+async def test_a_short_answer_leaves_the_search_its_room(server: ModelServer, agent_at: AgentAt) -> None:
+    plan = Plan(server, search("gather"), says("Done [1]."))
+    await told(agent_at(server.url), AgentQuestion(GATHER, max_tokens=16))
+    assert [body["max_tokens"] for body in plan.bodies] == [200, 16]
 
 
 async def test_the_tokens_are_the_answer(server: ModelServer, agent_at: AgentAt) -> None:
