@@ -255,7 +255,9 @@ create or replace function archon_search(
   id bigint, url varchar, chunk_number integer, content text, metadata jsonb, source_id text, page_id uuid, title text,
   heading_path text[], page_number integer, language text, similarity double precision, fused_score double precision,
   vector_rank integer, keyword_rank integer, keyword_score double precision
-) language plpgsql set jit = off as $$
+) language plpgsql
+-- Planning the last query anew with each question costs a third of the whole; its shape never changes.
+set jit = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
   depth integer := greatest(50, 2 * match_count);
