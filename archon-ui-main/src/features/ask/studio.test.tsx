@@ -69,7 +69,7 @@ test("another answer is asked for, and the ways to the versions are there", asyn
 });
 
 test("a version is shown in place of the answer that was just written", async () => {
-  const { stream } = keeping();
+  const { stream, asked } = keeping();
   const { user } = open("/ask/c1");
   const shown = await article();
   await user.click(shown.getByRole("button", { name: "Ask again" }));
@@ -81,6 +81,7 @@ test("a version is shown in place of the answer that was just written", async ()
     knowledge: false,
   };
   stream.send("start", start);
+  await waitFor(() => expect(asked).toHaveLength(1));
   const versions = ["a1", "a2", "a3"];
   const messages = [STORED.messages[0], message("a3", "u1", "assistant", "New words.", { versions })];
   keeping({ ...STORED, messages });
@@ -94,8 +95,11 @@ test("a version is shown in place of the answer that was just written", async ()
     }),
   );
   stream.send("done", { outcome: "complete", finish_reason: "stop", answer: "New words.", message_id: "a3" });
+  stream.end();
   expect(await screen.findByText("New words.")).toBeInTheDocument();
-  await user.click(await screen.findByRole("button", { name: "Earlier version of the answer" }));
+  await user.click(
+    await screen.findByRole("button", { name: "Earlier version of the answer" }, { timeout: 15_000 }),
+  );
   expect(await screen.findByText("Old.")).toBeInTheDocument();
   expect(screen.queryByText("New words.")).not.toBeInTheDocument();
 });
