@@ -23,7 +23,7 @@ Element.prototype.scrollIntoView = vi.fn();
 Element.prototype.hasPointerCapture ??= () => false;
 
 // A busy machine is slow, not wrong.
-configure({ asyncUtilTimeout: 5_000 });
+configure({ asyncUtilTimeout: 15_000 });
 
 beforeAll(() => server.listen({ onUnhandledRequest: "error" }));
 afterEach(() => {
