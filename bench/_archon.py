@@ -21,7 +21,7 @@ from src.inference.provider import url_field
 from src.inference.registry import load_registry
 from src.settings import PROVIDER_KEYS
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 
 @dataclass(frozen=True)
