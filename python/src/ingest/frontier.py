@@ -156,9 +156,13 @@ class Frontier:
                     return self._waiting.popleft()
                 if not self._open and not await job_sharing.others_busy(self.database, self.job_id, self.worker):
                     return None
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_LOOK_S):
-                        await self._changed.wait()
+                await self._wait_a_moment()
+
+    async def _wait_a_moment(self) -> None:
+        """Until something changes here, or long enough for others to have changed something."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_S):
+                await self._changed.wait()
 
     async def _fetch_more(self) -> None:
         """Take addresses in hand, where there may be some."""
