@@ -14,6 +14,7 @@ from src.config.access import AccessPolicy
 from src.errors import ConfigurationError, StreamCut
 from src.server import errors_http
 from src.server.edge import Edge
+from src.server.metrics import ServerMetrics
 from src.server.sse import EventStream, ServerEvent
 
 
@@ -44,7 +45,8 @@ def source() -> Source:
 async def client(source: Source) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     errors_http.register(app)
-    app.add_middleware(Edge, policy=AccessPolicy(hosts=(), origins=(), token=None))
+    app.state.metrics = ServerMetrics()
+    app.add_middleware(Edge, policy=AccessPolicy(hosts=(), origins=(), token=None), metrics=app.state.metrics)
 
     @app.get("/events")
     async def events() -> EventStream:
