@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import AsyncExitStack
+import asyncio
 from dataclasses import asdict, dataclass
+from importlib import import_module
 
 import httpx
-import httpx2
-from mcp import Client, MCPError
-from mcp.client.streamable_http import streamable_http_client
-from mcp.types import Implementation, TextContent
 
 from src.config import Environment, reachable
 from src.errors import ArchonError, ErrorContext, JsonValue, ProtocolError, ProviderUnavailable
 
-from .version import version
-
 ASK_WITHIN_S = 3.0
-TRY_WITHIN_S = 30.0
-TRIED_TOOL = "rag_get_available_sources"
-_START = "Start it with `archon mcp`, or all of Archon with `make up`."
+START = "Start it with `archon mcp`, or all of Archon with `make up`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +72,7 @@ class McpFace:
                 body: JsonValue = answer.json()
         except httpx.HTTPError as error:
             raise ProviderUnavailable(
-                f"The MCP server does not answer at {self.address}.", next_step=_START, context=context
+                f"The MCP server does not answer at {self.address}.", next_step=START, context=context
             ) from error
         except ValueError as error:
             raise _stranger(self.address, context) from error
@@ -90,55 +82,10 @@ class McpFace:
 
     async def try_it(self) -> Trial:
         """List the tools and call one, with the protocol's own client. A failure stands in the trial."""
-        steps: list[Tried] = []
-        tools: tuple[tuple[str, str], ...] = ()
-        began = time.monotonic()
-        try:
-            async with AsyncExitStack() as stack:
-                client = await stack.enter_async_context(self._client(stack))
-                steps.append(_took("connect", f"{self.url}", began))
-                began = time.monotonic()
-                listed = (await client.list_tools()).tools
-                tools = tuple((tool.name, tool.description or "") for tool in listed)
-                steps.append(_took("list_tools", f"{len(tools)} tools", began))
-                began = time.monotonic()
-                result = await client.call_tool(TRIED_TOOL, {})
-                said = " ".join(part.text for part in result.content if isinstance(part, TextContent))
-                steps.append(_took(f"call {TRIED_TOOL}", said[:300], began))
-            return Trial(self.url, tuple(steps), tools, _told(said))
-        except* (MCPError, httpx2.HTTPError, OSError, TimeoutError, ValueError) as failures:
-            failed = ("connect", "list_tools", f"call {TRIED_TOOL}")[len(steps)]
-            error = self._failure(failures)
-            steps.append(Tried(failed, False, error.message, round((time.monotonic() - began) * 1000)))
-        return Trial(self.url, tuple(steps), tools, error)
-
-    def _client(self, stack: AsyncExitStack) -> Client:
-        http = httpx2.AsyncClient(headers=self._headers, timeout=TRY_WITHIN_S, trust_env=False)
-        stack.push_async_exit(http)
-        about = Implementation(name="archon-live-test", version=version())
-        return Client(streamable_http_client(self.url, http_client=http), client_info=about)
-
-    def _failure(self, failures: BaseExceptionGroup[Exception]) -> ArchonError:
-        first = _first(failures)
-        context = ErrorContext(operation="mcp", url=self.url)
-        if isinstance(first, httpx2.TransportError | OSError):
-            return ProviderUnavailable(
-                f"The MCP server does not answer at {self.address} ({type(first).__name__}).",
-                next_step=_START,
-                context=context,
-            )
-        return ProtocolError(f"The MCP server answered with a failure: {str(first)[:300]}", context=context)
-
-
-def _told(said: str) -> ArchonError | None:
-    """A tool's failure stands inside its answer."""
-    if '"success": true' in said:
-        return None
-    return ProtocolError(
-        f"The tool answered without success: {said[:300]}",
-        next_step="The MCP server runs, but does not reach Archon's server, or has another token. Start both anew.",
-        context=ErrorContext(operation="mcp"),
-    )
+        # Loaded with the first trial: the protocol's client takes as long to import as half of the server.
+        trial = await asyncio.to_thread(import_module, f"{__package__}.mcp_trial")
+        found: Trial = await trial.try_it(self.url, self._headers)
+        return found
 
 
 def _stranger(address: str, context: ErrorContext) -> ProtocolError:
@@ -147,14 +94,3 @@ def _stranger(address: str, context: ErrorContext) -> ProtocolError:
         next_step="Stop what uses the port, or set ARCHON_MCP_PORT to another one, and start Archon again.",
         context=context,
     )
-
-
-def _took(step: str, detail: str, began: float) -> Tried:
-    return Tried(step, True, detail, round((time.monotonic() - began) * 1000))
-
-
-def _first(failures: BaseExceptionGroup[Exception]) -> BaseException:
-    inner: BaseException = failures
-    while isinstance(inner, BaseExceptionGroup):
-        inner = inner.exceptions[0]
-    return inner
