@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from src.ingest.progress import JobProgress
 from src.ingest.requests import CrawlRequest, UploadRequest
 from src.ingest.run import Limits
 from src.ingest.service import IngestService
@@ -19,6 +20,23 @@ from .test_crawl import small_site
 def _only_known(request: Request) -> Reply | Silence:
     """Answers the first questions of a job, and is silent for pages."""
     return Silence() if any("Words of" in text for text in request.json()["input"]) else embed_reply()(request)
+
+
+async def _stuck_after_one_page(site: Site, service: IngestService, models: ModelServer) -> JobProgress:
+    """A crawl whose first page is stored and whose others wait for a model server that is silent.
+
+    The others come only now: passages of several pages share a request, and the first page's would be stuck too.
+    """
+    models.on("/v1/embeddings", _only_known)
+    start, stored = small_site(site), asyncio.Event()
+    for name in "ab":
+        [page] = site.answers[f"/docs/{name}.html"]
+        page.hold = stored
+    job = await service.start_crawl(CrawlRequest(start))
+    progress = await until(service, job, lambda progress: progress.tally.pages_stored == 1)
+    stored.set()
+    await models.busy.wait()
+    return progress
 
 
 async def test_a_model_server_that_is_not_there_fails_the_job_before_anything_is_fetched(
@@ -99,10 +117,7 @@ async def test_a_passage_that_is_too_long_is_cut_anew(
 async def test_a_stop_ends_a_job_at_once_and_keeps_its_pages(
     site: Site, service: IngestService, models: ModelServer, database: Database
 ) -> None:
-    models.on("/v1/embeddings", _only_known)
-    job = await service.start_crawl(CrawlRequest(small_site(site)))
-    await models.busy.wait()
-    await until(service, job, lambda progress: progress.tally.pages_stored == 1)
+    job = (await _stuck_after_one_page(site, service, models)).job_id
     await service.stop(job)
     end = await ended(service, job)
     assert (end.status, end.tally.pages_stored) == ("cancelled", 1)
@@ -123,11 +138,9 @@ async def test_a_stop_does_not_wait_for_a_slow_site(site: Site, service: IngestS
 async def test_a_source_deleted_while_it_is_crawled_stays_deleted(
     site: Site, service: IngestService, models: ModelServer, database: Database
 ) -> None:
-    models.on("/v1/embeddings", _only_known)
-    job = await service.start_crawl(CrawlRequest(small_site(site)))
-    progress = await until(service, job, lambda progress: progress.tally.pages_stored == 1)
+    progress = await _stuck_after_one_page(site, service, models)
     await sources.delete(database, progress.source_id)
-    end = await ended(service, job)
+    end = await ended(service, progress.job_id)
     assert end.status == "cancelled"
     assert (await sources.summaries(database)).total == 0
 
@@ -135,10 +148,8 @@ async def test_a_source_deleted_while_it_is_crawled_stays_deleted(
 async def test_a_service_that_closes_gives_its_jobs_to_the_next(
     site: Site, models: ModelServer, database: Database
 ) -> None:
-    models.on("/v1/embeddings", _only_known)
     async with open_service(database, models.url) as first:
-        job = await first.start_crawl(CrawlRequest(small_site(site)))
-        await until(first, job, lambda progress: progress.tally.pages_stored == 1)
+        job = (await _stuck_after_one_page(site, first, models)).job_id
     assert (await jobs.get(database, job)).state == "queued"
     models.on("/v1/embeddings", embed_reply())
     site.hits.clear()
