@@ -19,7 +19,7 @@ do $archon_check$
 declare
   installed text := (select extversion from pg_extension where extname = 'vector');
   unknown text := (select string_agg(version, ', ' order by version) from archon_migrations
-                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090'));
+                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092'));
 begin
   if string_to_array(substring(installed from '^[0-9]+[.][0-9]+'), '.')::integer[] < array[0, 8] then
     raise exception 'pgvector % is too old: run "alter extension vector update".', installed;
@@ -4199,5 +4199,47 @@ $$;
 $archon_file_0090$;
   insert into archon_migrations (version, migration_name, checksum) values ('0090', 'operation', '3488830ea35b6f262888d33e59c7bafd');
 end $archon_step_0090$;
+
+do $archon_step_0092$
+begin
+  if exists (select 1 from archon_migrations where version = '0092') then
+    return;
+  end if;
+  execute $archon_file_0092$
+-- A scheduled visit is queued and its next time set in one step: a worker that dies in between, or a database that goes
+-- away, loses none, and two workers that see the same source due begin one.
+
+drop function if exists archon_schedule_take(integer);
+
+-- The sources whose time has come, the longest due first.
+create or replace function archon_schedule_due(most integer) returns table (source_id text) language sql stable as $$
+  select s.source_id from archon_sources s where s.next_refresh_at <= now() order by s.next_refresh_at limit most
+$$;
+
+-- The job of a due visit. No row: it is not due any more, another worker begins it, or the source is being worked on; in
+-- that case it is due again after `again_s` seconds.
+create or replace function archon_schedule_begin(
+  source text, request jsonb, progress jsonb, again_s double precision
+) returns setof archon_jobs language plpgsql as $$
+declare
+  is_busy boolean;
+begin
+  perform 1 from archon_sources s where s.source_id = source and s.next_refresh_at <= now() for update skip locked;
+  if not found then
+    return;
+  end if;
+  is_busy := exists (
+    select 1 from archon_jobs j where j.source_id = source and j.state in ('queued', 'running', 'paused'));
+  update archon_sources s
+  set next_refresh_at = now() + case when is_busy then least(s.refresh_every, make_interval(secs => again_s))
+                                     else s.refresh_every end
+  where s.source_id = source;
+  if not is_busy then
+    return query select * from archon_job_create('refresh', source, request, progress);
+  end if;
+end $$;
+$archon_file_0092$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0092', 'schedules', '049f960797df4363634d2e3a2807d7b7');
+end $archon_step_0092$;
 
 select archon_close_to_others();

@@ -49,13 +49,13 @@ def index_plan(fresh: int, total: int, *, grew: bool) -> str:
 
 @dataclass(slots=True)
 class Caretaker:
-    """Does the duty while it runs. `refresh` queues a new visit of a source; `queued` hears of new jobs."""
+    """Does the duty while it runs. `visit` queues a due visit of a source; `queued` hears of new jobs."""
 
     database: Database
     worker: str
     embedder_factory: Callable[[], Awaitable[Embedder]]
     ways: Ways | None
-    refresh: Callable[[str], Awaitable[str]]
+    visit: Callable[[str], Awaitable[str | None]]
     queued: Callable[[], None]
     every_s: float = _EVERY_S
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -155,12 +155,12 @@ class Caretaker:
 
     async def refresh_due(self) -> None:
         """Queue a new visit of every source whose time has come. Raises StoreError."""
-        for source_id in await schedules.take_due(self.database, most=20):
+        for source_id in await schedules.due(self.database, most=20):
             try:
-                job = await self.refresh(source_id)
-                _log.info("refresh_by_schedule", source=source_id, job=job)
-            except (Conflict, NotFound, InvalidInput) as error:
-                _log.info("refresh_left_out", source=source_id, reason=error.message)
+                job = await self.visit(source_id)
+                _log.info("refresh_by_schedule" if job else "refresh_left_out", source=source_id, job=job)
+            except (NotFound, InvalidInput) as error:
+                _log.warning("refresh_left_out", source=source_id, reason=error.message)
 
     async def index_some(self) -> None:
         """Give fresh vectors of the space that answers their index, a part of them at a time. Raises StoreError."""

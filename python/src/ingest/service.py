@@ -11,16 +11,16 @@ from pathlib import PurePosixPath
 import structlog
 
 from src.errors import Conflict, DocumentTooLarge, ErrorContext, InvalidInput, StoreError
-from src.store import job_sharing, jobs, sources
+from src.store import job_sharing, jobs, schedules, sources
 from src.store.database import Database
 from src.store.jobs import Job
 
 from .addresses import checked_url, source_id_of_file, source_id_of_url
 from .caretaker import Caretaker
-from .extract import kind_of
 from .fetch import FetchPolicy
 from .guard import Guard
 from .jobs import Lease, Worker, gone_workers
+from .kinds import kind_of
 from .progress import JobProgress, progress_of
 from .reader import Readers
 from .requests import CrawlRequest, UploadRequest, crawl_of_json, crawl_to_json
@@ -30,6 +30,8 @@ from .space import Ways
 _log = structlog.get_logger("archon.ingest.service")
 _POLL_S = 5.0
 _WATCH_S = 0.25
+_AGAIN_S = 300.0
+"""After so many seconds a scheduled visit is tried again whose source was being worked on."""
 _HELP_FROM = 16
 """Addresses that must wait in somebody else's crawl before a worker with nothing to do joins it."""
 MOST_RETRIES = 20
@@ -57,7 +59,9 @@ class IngestService:
         self._worker = Worker(
             database, embedder_factory, self._readers, self._policy, limits or Limits(), lease or Lease(), ways
         )
-        self.caretaker = Caretaker(database, self._worker.name, embedder_factory, ways, self.refresh, self._wake_up)
+        self.caretaker = Caretaker(
+            database, self._worker.name, embedder_factory, ways, self.refresh_if_due, self._wake_up
+        )
         self._cares = cares
         self._max_jobs = max_jobs
         self._max_upload_bytes = max_upload_bytes
@@ -132,15 +136,34 @@ class IngestService:
             Conflict: it is being worked on already.
             StoreError: the job cannot be stored.
         """
+        return await self._queue_crawl("refresh", source_id, await self._visit_of(source_id))
+
+    async def refresh_if_due(self, source_id: str) -> str | None:
+        """Queue the visit that a source's schedule wants now; None where it is not due, or is being worked on.
+
+        Raises:
+            NotFound, InvalidInput: as of `refresh`.
+            StoreError: the job cannot be stored; the visit is due as before.
+        """
+        request = await self._visit_of(source_id)
+        job = await schedules.begin(
+            self._database,
+            source_id,
+            request=crawl_to_json(request),
+            progress=JobProgress("", "refresh", source_id=source_id, url=request.url).to_row(),
+            again_s=_AGAIN_S,
+        )
+        return None if job is None else self._queued(job)
+
+    async def _visit_of(self, source_id: str) -> CrawlRequest:
         source = await sources.get(self._database, source_id)
-        stored = crawl_of_json({"url": source.url, **source.metadata})
         url = str(source.metadata.get("original_url") or source.url)
         if not url.startswith(("http://", "https://")):
             raise InvalidInput(
                 "This source was uploaded; there is no address to visit again.",
                 next_step="Upload the new version of the file and delete this one.",
             )
-        return await self._queue_crawl("refresh", source_id, replace(stored, url=url))
+        return replace(crawl_of_json({"url": source.url, **source.metadata}), url=url)
 
     async def stop(self, job_id: str) -> JobProgress:
         """Ask a job to stop; what it stored stays. Raises NotFound, InvalidInput (no uuid), StoreError."""
