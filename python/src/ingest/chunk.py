@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from .blocks import Block, Section, sections_of
-from .document import Budget, Chunk, Link
+from .document import Budget, Chunk, Link, ReadRequest
 from .tokens import estimate
 
 VERSION = 2
@@ -35,6 +37,12 @@ class _Piece:
     path: tuple[str, ...]
     above: tuple[str, ...]
     links: tuple[tuple[str, str], ...] = ()
+
+
+def reading(request: ReadRequest) -> str:
+    """What the outcome of reading depends on besides the body: equal for two requests that give the same chunks."""
+    identity = json.dumps([VERSION, request.budget.max_tokens, str(request.rules)])
+    return hashlib.sha256(identity.encode()).hexdigest()[:16]
 
 
 def chunks_of(markdown: str, budget: Budget, *, title: str = "", page_number: int | None = None) -> list[Chunk]:

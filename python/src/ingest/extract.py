@@ -17,7 +17,7 @@ from .book_file import read_book
 from .document import Chunk, Document, Example, Link, ReadRequest
 from .examples import examples_in
 from .html_page import read_html
-from .kinds import kind_of, language_of
+from .kinds import language_of
 from .markup import fenced
 from .pdf_file import read_pdf
 from .sections import is_full, slug, split
@@ -26,18 +26,10 @@ from .slides_file import read_slides
 from .text_file import decode, read_markdown
 from .word_file import read_word
 
-__all__ = ["kind_of", "read", "reading"]
-
 MAX_CHARS = 5_000_000
 """Text of one document; some ten thick books."""
 MAX_WHOLE_CHARS = 20_000_000
 """Text of one body with several documents in it."""
-
-
-def reading(request: ReadRequest) -> str:
-    """What the outcome of reading depends on besides the body: equal for two requests that give the same chunks."""
-    identity = json.dumps([chunk.VERSION, request.budget.max_tokens, str(request.rules)])
-    return hashlib.sha256(identity.encode()).hexdigest()[:16]
 
 
 def read(request: ReadRequest, body: bytes) -> tuple[Document, ...]:
@@ -146,7 +138,7 @@ def _assembled(
 ) -> Document:
     if not chunks:
         raise _no_text()
-    identity = json.dumps([reading(request), title, markdown])
+    identity = json.dumps([chunk.reading(request), title, markdown])
     return Document(
         title=title[:500],
         language=language,

@@ -11,11 +11,11 @@ from src.store.code_examples import NewExample
 from src.store.database import Database
 from src.store.pages import KnownPage, NewChunk, NewPage, WorkPlace
 
-from . import kept
+from . import chunk, kept
 from .document import Budget, CodeRules, Document, ReadRequest
 from .embedding import EmbedStage, Gauge
-from .extract import kind_of, reading
 from .fetch import Validators
+from .kinds import kind_of
 from .reader import Readers
 
 DEFAULT_MAX_TOKENS = 512
@@ -86,7 +86,7 @@ class Intake:
 
     async def known(self, source_id: str, page_key: str) -> KnownPage | None:
         """The stored page of an address, if it would be read and cut the same way again. Raises StoreError."""
-        read_as = reading(self._request)
+        read_as = chunk.reading(self._request)
         return await pages.known(self.database, source_id, page_key=page_key, space_id=self.space_id, read_as=read_as)
 
     async def keep(self, place: WorkPlace, page_key: str, content_hash: str) -> bool:
@@ -151,7 +151,7 @@ class Intake:
             etag=body.validators.etag,
             last_modified=body.validators.last_modified,
             links=body.links,
-            read_as=reading(self._request),
+            read_as=chunk.reading(self._request),
         )
 
     def _chunk(self, document: Document, place: int, vector: Vector) -> NewChunk:

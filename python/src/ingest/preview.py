@@ -14,9 +14,9 @@ from .addresses import canonical_url, checked_url, display_name, source_id_of_ur
 from .browser import program
 from .crawl_kind import crawl_type_of, leads_on
 from .document import Budget, CodeRules, Document, ReadRequest
-from .extract import kind_of
 from .fetch import Fetched, Fetcher, FetchPolicy, open_fetcher
 from .frontier import Scope, scope_of, site_scope
+from .kinds import kind_of
 from .reader import Readers
 from .requests import CrawlRequest
 from .robots import Robots

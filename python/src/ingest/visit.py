@@ -10,10 +10,10 @@ from src.store.pages import KnownPage
 from .addresses import canonical_url
 from .browser import Browser
 from .document import Document, Link
-from .extract import kind_of
 from .fetch import Fetched, Fetcher, Validators
 from .frontier import Entry
 from .intake import Body, Intake
+from .kinds import kind_of
 from .run import Run
 
 

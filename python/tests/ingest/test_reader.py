@@ -10,7 +10,7 @@ import pytest
 
 from src.errors import DocumentTooLarge, DocumentUnreadable
 from src.ingest.document import Budget, Document, Kind, ReadRequest
-from src.ingest.extract import kind_of
+from src.ingest.kinds import kind_of
 from src.ingest.reader import Readers
 
 from .files import pdf_with
