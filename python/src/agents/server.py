@@ -40,12 +40,16 @@ class RunBody(BaseModel):
     options: dict[str, object] | None = None
 
     def question(self) -> dict[str, JsonValue]:
-        """The body of `POST /api/agent-chat/ask`; v1's context may name a source and how many passages."""
+        """The body of `POST /api/agent-chat/ask`; context and options may name a source, a connection and more."""
         given = {**(self.context or {}), **(self.options or {})}
         body: dict[str, JsonValue] = {"message": self.prompt}
         source = given.get("source_filter") or given.get("source_id")
         if isinstance(source, str):
             body["source_ids"] = [source]
+        connection, model = given.get("connection_id"), given.get("model")
+        if isinstance(connection, str) and connection:
+            # Only beside a connection: v1's callers name models that no server here has.
+            body |= {"connection_id": connection, "model": model if isinstance(model, str) and model else None}
         count = given.get("match_count")
         if isinstance(count, int) and 1 <= count <= _MOST_PASSAGES:
             body["match_count"] = count

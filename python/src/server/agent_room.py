@@ -1,4 +1,4 @@
-"""The knowledge agent as the server has it: over the settings in force."""
+"""The knowledge agent as the server has it: over the settings in force and the connections."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from src.inference.chat import build_chat_model
 from src.inference.provider import ActiveProvider
 from src.search.query import EmbedderFactory, SearchService
 from src.settings import SettingsService
+from src.settings.connections import ConnectionService
+from src.settings.connections_settings import CHOSEN
+from src.settings.connections_wire import limits_of
 from src.store.database import Database
 
 from .models import ModelInUse
@@ -19,9 +22,33 @@ def agent_model(active: ActiveProvider) -> AgentModel:
     return AgentModel(build_chat_model(active), active)
 
 
+class ChosenAgentModel:
+    """Gives the model that a question to the agent names: of a connection, by default of the one a chat would use."""
+
+    def __init__(self, settings: SettingsService, connections: ConnectionService) -> None:
+        self._in_settings: ModelInUse[AgentModel] = ModelInUse(settings, "llm", agent_model)
+        self._connections = connections
+
+    async def __call__(self, connection_id: str | None, model: str | None) -> AgentModel:
+        """The model of a connection (None: of the default one), another one of its server where `model` names it.
+
+        Raises:
+            NotFound: there is no such connection (any more).
+            ConfigurationError: it cannot be used as it stands.
+            StoreError: the database failed.
+        """
+        wanted = connection_id or await self._connections.default_id()
+        if model is None and wanted == CHOSEN:
+            return await self._in_settings()
+        chat = await self._connections.chat_model(wanted, model)
+        active, limits = await self._connections.active(wanted, model), limits_of(chat)
+        if limits is None:
+            return AgentModel(chat, active)
+        return AgentModel(chat, active, limits.deadlines, limits.max_tokens, limits.temperature)
+
+
 def agent_chat(
-    database: Database, search: SearchService, settings: SettingsService, embedder: EmbedderFactory
+    database: Database, search: SearchService, model: ChosenAgentModel, embedder: EmbedderFactory
 ) -> AgentChat:
-    """Sessions with the knowledge agent; it works with the chat model that the settings in force name."""
-    model: ModelInUse[AgentModel] = ModelInUse(settings, "llm", agent_model)
+    """Sessions with the knowledge agent, which works with the models that `model` gives."""
     return AgentChat(database, KnowledgeAgent(database, search, model, embedder), model)

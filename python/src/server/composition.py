@@ -27,7 +27,7 @@ from src.settings.connections import ConnectionService
 from src.store.database import Database
 from src.store.place import open_store
 
-from .agent_room import agent_chat
+from .agent_room import ChosenAgentModel, agent_chat
 from .chosen_chat import ChosenChat
 from .embedding_fallbacks import AnsweringWithFallbacks
 from .fallbacks import ChatWithFallbacks
@@ -117,7 +117,7 @@ def _rooms(environment: Environment, database: Database) -> Rooms:
         discover=resolve_model,
         ingest=ingest,
         search=search,
-        agents=agent_chat(database, search, settings, answering),
+        agents=agent_chat(database, search, ChosenAgentModel(settings, connections), answering),
         chat=RunningAnswers(AnswerService(database, search, chat_model, answering, chosen_chat).ask),
         chosen_chat=chosen_chat,
         conversations=ConversationService(database),

@@ -142,6 +142,11 @@ class ConnectionChatModel:
         return error.with_context(connection=self.connection_id)
 
 
+def limits_of(model: ChatModel) -> Limits | None:
+    """What the connection that `model` belongs to asks of every answer; None where it belongs to none."""
+    return model.limits if isinstance(model, ConnectionChatModel) else None
+
+
 def active_of(provider: Provider, base_url: str | None, key: str | None, model: str | None) -> ActiveProvider:
     """All that a client needs. Raises ConfigurationError where a key is missing."""
     values = values_of(base_url, key, model)

@@ -1,4 +1,4 @@
-import { screen, within } from "@testing-library/react";
+import { screen, waitFor, within } from "@testing-library/react";
 import { HttpResponse, http } from "msw";
 import { describe, expect, test } from "vitest";
 import { errorBody } from "@/testing/fixtures";
@@ -8,6 +8,29 @@ import { eventStream, server } from "@/testing/server";
 const PASSAGE = { number: 1, chunk_id: 7, title: "Tasks", heading_path: [], text: "gather runs them." };
 const CALL = { call_id: "c1", tool: "search_knowledge", asked_by: "model" };
 const SENTENCE = { sentence: "It runs them [1].", start: 0, end: 17, kind: "cited", numbers: [1] };
+const LAB = {
+  id: "lab",
+  name: "Lab",
+  provider: "one",
+  provider_label: "First provider",
+  base_url: "http://127.0.0.1:8101/v1",
+  model: "small",
+  has_key: false,
+  timeout: 120,
+  max_tokens: null,
+  temperature: null,
+  is_local: true,
+  is_default: false,
+  read_only: false,
+  ready: true,
+  problem: null,
+};
+const CONNECTIONS = {
+  connections: [{ ...LAB, id: "settings:llm", name: "Settings", read_only: true, is_default: true }, LAB],
+  default: "settings:llm",
+  fields: [],
+  providers: [],
+};
 const DONE = { outcome: "complete", supported: true, answer: "It runs them [1]." };
 
 function answering() {
@@ -76,6 +99,25 @@ describe("the agent", () => {
     stream.send("done", { ...DONE, outcome: "truncated" });
     expect(await screen.findByRole("alert")).toHaveTextContent("Start it.");
     expect(screen.getByText("It runs")).toBeInTheDocument();
+  });
+
+  test("works with the connection that is picked", async () => {
+    const bodies: unknown[] = [];
+    server.use(
+      http.get("/api/connections", () => HttpResponse.json(CONNECTIONS)),
+      http.get("/api/connections/:id/models", () => HttpResponse.json({ models: [] })),
+      http.post("/api/agent-chat/sessions", () => HttpResponse.json({ session_id: "s1" })),
+      http.post("/api/agent-chat/sessions/s1/stream", async ({ request }) => {
+        bodies.push(await request.json());
+        return eventStream().response();
+      }),
+    );
+    const { user } = open("/agent");
+    await user.click(await screen.findByRole("button", { name: /^Model of the agent/ }));
+    await user.selectOptions(await screen.findByRole("combobox", { name: "Connection" }), "Lab");
+    await user.keyboard("{Escape}");
+    await user.type(screen.getByRole("textbox", { name: "Your question" }), "Why?{Enter}");
+    await waitFor(() => expect(bodies).toEqual([{ message: "Why?", connection_id: "lab", model: null }]));
   });
 
   test("is one press away from the chat", async () => {

@@ -248,3 +248,37 @@ test("code can be copied, mathematics is drawn, and markers are kept", async () 
   expect(shown.getByRole("button", { name: "Cited passage 1, Tasks" })).toBeInTheDocument();
   await waitFor(() => expect(document.querySelector(".katex")).not.toBeNull());
 });
+
+test("where another connection is the default, it is shown as chosen and that of Settings can be picked", async () => {
+  const { changes } = keeping({ ...STORED, settings: DEFAULT_SETTINGS });
+  const one = {
+    provider: "one",
+    provider_label: "One",
+    has_key: false,
+    timeout: 120,
+    is_local: true,
+    ready: true,
+  };
+  const own = {
+    ...one,
+    id: "settings:llm",
+    name: "Settings",
+    model: "own",
+    is_default: false,
+    read_only: true,
+  };
+  const lab = { ...one, id: "lab", name: "Lab", model: "small", is_default: true, read_only: false };
+  server.use(
+    http.get("/api/connections", () =>
+      HttpResponse.json({ connections: [own, lab], default: "lab", fields: [], providers: [] }),
+    ),
+    http.get("/api/connections/:id/models", () => HttpResponse.json({ models: [] })),
+  );
+  const { user } = open("/ask/c1");
+  await user.click(await screen.findByRole("button", { name: /^Settings of this conversation,\s*small/ }));
+  const chosen = await screen.findByRole("combobox", { name: "Connection" });
+  await waitFor(() => expect(chosen).toHaveDisplayValue("Lab"));
+  await user.selectOptions(chosen, "Settings");
+  await user.click(screen.getByRole("button", { name: "Use these" }));
+  await waitFor(() => expect(changes).toMatchObject([{ settings: { connection_id: "settings:llm" } }]));
+});

@@ -12,9 +12,10 @@ import structlog
 from src.errors import AnswerUnusable, ArchonError, ErrorContext, ProviderTimeout, StreamCut
 from src.inference.models import ChatMessage, ChatModel, ChatOptions, Outcome, StreamEnd, TextDelta
 from src.search.query import SearchService
-from src.settings.connections_wire import ConnectionChatModel
+from src.settings.connections_wire import limits_of
 from src.store.search import ChunkHit
 
+from ..neutral import neutralise
 from .context import CodeContext, Material, build
 from .diff import unified_diff
 from .events import AskedAgain, CodeEvent, Done, Explained, Failed, Rewritten, Started, Thought, Token, Used
@@ -56,7 +57,8 @@ class _Prepared:
 
     @property
     def options(self) -> ChatOptions:
-        own = self.model.limits.temperature if isinstance(self.model, ConnectionChatModel) else None
+        limits = limits_of(self.model)
+        own = limits.temperature if limits else None
         return ChatOptions(self.context.answer_tokens, TEMPERATURE if own is None else own)
 
     def started(self) -> Started:
@@ -203,7 +205,7 @@ async def _again(prepared: _Prepared, answer: str, reason: str) -> tuple[ChatMes
     """The prompt with what was wrong; the former answer is shown where there is room for it."""
     wish = ChatMessage("user", AGAIN.format(reason=reason, fence=prepared.task.fence))
     asked = prepared.context.messages
-    longer = (*asked, ChatMessage("assistant", answer), wish)
+    longer = (*asked, ChatMessage("assistant", neutralise(answer)), wish)
     if (
         answer.strip()
         and await prepared.model.count_tokens(longer) + prepared.context.answer_tokens <= prepared.context.length

@@ -77,11 +77,11 @@ class KnowledgeAgent:
     async def answer(self, asked: AgentQuestion, model: AgentModel | None = None) -> AsyncGenerator[AgentEvent, None]:
         """The events of an answer, `start` first and `done` last. Closing the iterator stops the model.
 
-        `model` None is the one of the settings in force. What fails before `start` is raised; later failures come
+        `model` None is the one that `asked` names. What fails before `start` is raised; later failures come
         as an `error` event.
 
         Raises:
-            InvalidInput: a value of `asked` cannot be used.
+            InvalidInput, NotFound: a value of `asked` cannot be used; there is no such connection.
             ConfigurationError, ProviderError: the model is not chosen, or its server cannot be asked.
         """
         run = await self._prepare(asked, model)
@@ -97,7 +97,8 @@ class KnowledgeAgent:
     async def _prepare(self, asked: AgentQuestion, model: AgentModel | None) -> _Run:
         asked.check()
         question = questions.clean(asked.message)
-        chosen = model or await self._model_factory()
+        chosen = model or await self._model_factory(asked.connection_id, asked.model)
+        asked = asked.within(chosen)
         length = await chosen.chat.max_model_len() or contexts.ASSUMED_LENGTH
         room = min(asked.max_tokens or min(_ANSWER_MOST, length // _ANSWER_SHARE), length // 2)
         desk = Desk(

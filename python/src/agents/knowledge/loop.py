@@ -104,7 +104,7 @@ async def run(work: ToolWork, tell: Tell) -> LoopEnd:
         ConfigurationError, ProviderError: the model, or the embedding of a question, failed.
         StoreError: the database failed.
     """
-    wire = ToolCallingModel(work.model.active, work.model.chat.model)
+    wire = ToolCallingModel(work.model.active, work.model.chat.model, work.model.deadlines)
     try:
         return await ToolLoop(work, wire, tell).run()
     finally:

@@ -12,7 +12,7 @@ import structlog
 
 from src.agents.events import TokenEvent
 from src.errors import ArchonError, ErrorContext, InvalidInput, JsonValue
-from src.inference.models import ChatMessage, Outcome
+from src.inference.models import ChatMessage, ChatModel, Outcome
 from src.store.agent_sessions import AgentAnswer, AgentMessage, AgentSession, AgentSessionRepository, AgentTurn
 from src.store.database import Database
 
@@ -113,14 +113,16 @@ class AgentChat:
         """The events of an answer in a session; what came of it is stored however it ends.
 
         Raises:
-            NotFound, InvalidInput: there is no such session; a value of `asked` cannot be used.
+            NotFound, InvalidInput: there is no such session or connection; a value of `asked` cannot be used.
             ConfigurationError, ProviderError: the model is not chosen, or its server cannot be asked.
         """
         asked.check()
-        memory = await self._remembered(session_id)
+        session = await self._store.get(session_id)
+        model = await self._model_factory(asked.connection_id, asked.model)
+        memory = await self._remembered(session, model.chat)
         kept = _Kept(await self._store.begin(session_id, asked.message))
         try:
-            async with aclosing(self._agent.answer(replace(asked, history=memory.messages))) as events:
+            async with aclosing(self._agent.answer(replace(asked, history=memory.messages), model)) as events:
                 async for event in events:
                     await self._note(kept, event)
                     yield _with_ids(event, session_id, kept.turn.answer_id)
@@ -135,7 +137,7 @@ class AgentChat:
     async def ask_once(self, asked: AgentQuestion) -> AsyncGenerator[AgentEvent, None]:
         """The events of an answer that is not kept; its history is summed up where it is long. Raises as `ask` does."""
         asked.check()
-        model = await self._model_factory()
+        model = await self._model_factory(asked.connection_id, asked.model)
         memory = await recall(_pairs(asked.history), "", 0, model.chat)
         async with aclosing(self._agent.answer(replace(asked, history=memory.messages), model)) as events:
             async for event in events:
@@ -156,13 +158,11 @@ class AgentChat:
             task.cancel()
         await asyncio.gather(*self._answering, return_exceptions=True)
 
-    async def _remembered(self, session_id: str) -> Memory:
-        session = await self._store.get(session_id)
-        stored = await self._store.messages(session_id, session.summarised)
-        model = await self._model_factory()
-        memory = await recall(_turns(stored), session.summary, session.summarised, model.chat)
+    async def _remembered(self, session: AgentSession, chat: ChatModel) -> Memory:
+        stored = await self._store.messages(session.id, session.summarised)
+        memory = await recall(_turns(stored), session.summary, session.summarised, chat)
         if memory.summarised > session.summarised:
-            await self._store.summarise(session_id, memory.summary, memory.summarised)
+            await self._store.summarise(session.id, memory.summary, memory.summarised)
         return memory
 
     async def _note(self, kept: _Kept, event: AgentEvent) -> None:

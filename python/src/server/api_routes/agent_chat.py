@@ -43,6 +43,8 @@ class MessageBody(BaseModel):
     match_count: int = Field(default=PASSAGES_EACH, ge=1, le=MAX_PASSAGES)
     max_tokens: int | None = Field(default=None, ge=1, le=1_000_000)
     temperature: float | None = Field(default=None, ge=0, le=2)
+    connection_id: Name | None = None
+    model: Name | None = None
 
 
 class PastBody(BaseModel):
@@ -120,6 +122,8 @@ def _question(body: MessageBody, history: tuple[ChatMessage, ...] = ()) -> Agent
         match_count=body.match_count,
         max_tokens=body.max_tokens,
         temperature=body.temperature,
+        connection_id=body.connection_id,
+        model=body.model,
     )
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 import pytest
 
 from src.agents.knowledge.agent import KnowledgeAgent
-from src.agents.knowledge.asked import AgentModel, AgentQuestion
+from src.agents.knowledge.asked import AgentModel, AgentModelFactory, AgentQuestion
 from src.agents.knowledge.events import AgentDone, AgentEvent, ToolEvent, WayEvent
 from src.inference.chat import build_chat_model
 from src.inference.discovery import forget_discoveries
@@ -29,6 +29,15 @@ def model_at(url: str, **values: str) -> AgentModel:
     """The chat model of a vLLM at `url`."""
     active = chosen("llm", VLLM_BASE_URL=url, **values)
     return AgentModel(build_chat_model(active), active)
+
+
+def offering(model: AgentModel) -> AgentModelFactory:
+    """A factory that gives `model` whatever connection is named."""
+
+    async def give(_connection_id: str | None, _model: str | None) -> AgentModel:
+        return model
+
+    return give
 
 
 class RememberingEmbedder(WireEmbedder):
@@ -65,7 +74,7 @@ async def agent_at(database: PostgresDatabase, service: SearchService, embedder:
     await SearchRepository(database).save_floor(space, 0.5, 1_000_000)
 
     def make(url: str, **values: str) -> KnowledgeAgent:
-        return KnowledgeAgent(database, service, giving(model_at(url, **values)), giving(embedder))
+        return KnowledgeAgent(database, service, offering(model_at(url, **values)), giving(embedder))
 
     return make
 

@@ -15,7 +15,7 @@ from tests.agents.conftest import giving
 from tests.fakes.model_server import ModelServer, Stream
 from tests.search.shelf import WireEmbedder
 
-from .conftest import AgentAt, model_at
+from .conftest import AgentAt, model_at, offering
 from .planned import Plan, says, search
 
 HALF = Stream(says("It runs ", "them.").parts[:2], end="silent")
@@ -39,7 +39,7 @@ async def test_what_came_before_the_reader_left_is_kept_with_its_steps(
     space: int,
 ) -> None:
     Plan(server, search("gather"), HALF)
-    model = giving(model_at(server.url))
+    model = offering(model_at(server.url))
     chat = AgentChat(database, KnowledgeAgent(database, service, model, giving(embedder)), model)
     session = await chat.create("rag", None)
     async with aclosing(chat.ask(session, AgentQuestion("What runs them?"))) as events:
@@ -60,7 +60,7 @@ async def test_a_server_that_stops_ends_what_is_answered_in_the_background(
     space: int,
 ) -> None:
     Plan(server, search("gather"), HALF)
-    model = giving(model_at(server.url))
+    model = offering(model_at(server.url))
     chat = AgentChat(database, KnowledgeAgent(database, service, model, giving(embedder)), model)
     session = await chat.create("rag", None)
     await chat.send(session, AgentQuestion("What runs them?"))

@@ -110,3 +110,23 @@ async def test_a_question_without_a_session_brings_its_history(empty: httpx.Asyn
     events = events_of((await empty.post("/api/agent-chat/ask", json=asked)).text)
     assert (events[0][1]["session_id"], events[-1][1]["answer"]) == (None, "A list.")
     assert [message["content"] for message in plan.bodies[0]["messages"][1:3]] == ["What is gather?", "A call."]
+
+
+async def test_the_agent_answers_with_the_connection_that_a_question_names(
+    empty: httpx.AsyncClient, server: ModelServer
+) -> None:
+    other = {"id": "other", "provider": "vllm", "base_url": server.url, "model": "other-model", "temperature": 0.7}
+    assert (await empty.post("/api/connections", json=other | {"max_tokens": 33})).status_code == 201
+    plan = Plan(server, search("gather"), says("A list [1]."))
+    asked = {"message": "What does it give?", "connection_id": "other"}
+    events = events_of((await empty.post(f"{await session_of(empty)}/stream", json=asked)).text)
+    assert (events[0][1]["model"], events[-1][1]["answer"]) == ("other-model", "A list.")
+    sent = [(body["model"], body["temperature"], body["max_tokens"]) for body in plan.bodies]
+    assert sent == [("other-model", 0.7, 200), ("other-model", 0.7, 33)]
+
+
+async def test_a_connection_that_is_gone_is_not_found_and_leaves_no_question(empty: httpx.AsyncClient) -> None:
+    session = await session_of(empty)
+    refused = await empty.post(f"{session}/stream", json={"message": "Why?", "connection_id": "gone"})
+    assert refused.status_code == 404
+    assert (await empty.get(f"{session}/messages")).json() == []

@@ -29,6 +29,12 @@ export function useSession(id: string | null) {
   });
 }
 
+/** Who answers: null and blank are the default connection and its own model. */
+export interface Answerer {
+  connectionId: string | null;
+  model: string;
+}
+
 /** The agent's events as it works. Aborting the signal stops the model.
  *
  * @throws ApiError when the server refuses the question, or sends what is no event of ours.
@@ -36,12 +42,13 @@ export function useSession(id: string | null) {
 export async function* askAgent(
   session: string,
   message: string,
+  { connectionId, model }: Answerer,
   signal: AbortSignal,
 ): AsyncGenerator<AgentEvent, void, void> {
   const path = `${SESSIONS}/${encodeURIComponent(session)}/stream`;
   const response = await send(path, {
     method: "POST",
-    json: { message },
+    json: { message, connection_id: connectionId, model: model.trim() || null },
     signal,
     accept: "text/event-stream",
   });

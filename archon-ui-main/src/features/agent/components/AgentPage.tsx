@@ -2,11 +2,13 @@ import { SquarePen } from "lucide-react";
 import { useState } from "react";
 import { Link, useParams } from "react-router";
 import { type OpenedPassage, PassagePanel } from "@/features/ask/components/PassagePanel";
+import type { Picked } from "@/features/connections";
 import { buttonClasses } from "@/shared/ui/Button";
 import { ErrorNote } from "@/shared/ui/ErrorNote";
 import { Skeleton } from "@/shared/ui/Skeleton";
 import { useAgent } from "../hooks/useAgent";
 import { AgentComposer } from "./AgentComposer";
+import { AgentModel } from "./AgentModel";
 import { AgentSwitch } from "./AgentSwitch";
 import { AgentTurn } from "./AgentTurn";
 
@@ -18,7 +20,8 @@ export function AgentPage() {
 }
 
 function AgentThread({ id }: { id: string | null }) {
-  const { turns, writing, loading, error, ask, stop } = useAgent(id);
+  const [picked, setPicked] = useState<Picked>({ connectionId: null, model: "" });
+  const { turns, writing, loading, error, ask, stop } = useAgent(id, picked);
   const [opened, setOpened] = useState<OpenedPassage | null>(null);
   return (
     <div className={opened ? "min-w-0 flex-1 xl:pr-[27rem]" : "min-w-0 flex-1"}>
@@ -26,11 +29,14 @@ function AgentThread({ id }: { id: string | null }) {
       <div className="mx-auto flex min-h-[calc(100dvh-4rem)] w-full max-w-3xl flex-col px-4 sm:px-6">
         <div className="flex flex-wrap items-center justify-between gap-3 pt-4">
           <AgentSwitch />
-          {id && (
-            <Link to="/agent" reloadDocument className={buttonClasses("quiet", true)}>
-              <SquarePen aria-hidden className="size-4" /> New
-            </Link>
-          )}
+          <div className="flex items-center gap-1">
+            <AgentModel picked={picked} onPick={setPicked} />
+            {id && (
+              <Link to="/agent" reloadDocument className={buttonClasses("quiet", true)}>
+                <SquarePen aria-hidden className="size-4" /> New
+              </Link>
+            )}
+          </div>
         </div>
         <h1 className="sr-only">Agent</h1>
         <div aria-live="polite" className="flex-1 space-y-10 py-8">

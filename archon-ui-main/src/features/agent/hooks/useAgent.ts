@@ -3,13 +3,13 @@ import { useRef, useState } from "react";
 import { useNavigate } from "react-router";
 import { bodyOf } from "@/shared/api/errors";
 import type { KeepFocus } from "@/shared/lib/focus";
-import { askAgent, beginSession, sessionKey, useSession } from "../api/agent";
+import { type Answerer, askAgent, beginSession, sessionKey, useSession } from "../api/agent";
 import { after, begun, type Turn, turnsOf } from "../turn";
 
 const KEEP_FOCUS: KeepFocus = { keepFocus: true };
 
 /** The turns of a session, the one that is being written last, and the ways to ask and to stop. */
-export function useAgent(id: string | null) {
+export function useAgent(id: string | null, answerer: Answerer) {
   const kept = useSession(id);
   const [live, setLive] = useState<Turn | null>(null);
   const running = useRef<AbortController>(null);
@@ -22,7 +22,7 @@ export function useAgent(id: string | null) {
     setLive(begun(question));
     try {
       const session = id ?? (await beginSession());
-      for await (const event of askAgent(session, question, controller.signal)) {
+      for await (const event of askAgent(session, question, answerer, controller.signal)) {
         setLive((turn) => turn && after(turn, event));
       }
       await client.invalidateQueries({ queryKey: sessionKey(session) });

@@ -19,8 +19,8 @@ export function ModelPicker({ settings, onChange }: ModelPickerProps) {
   const { data: connections, error } = useConnections();
   const { data: own } = useSettings();
   const all = connections?.connections ?? [];
-  const first = all.find((one) => one.read_only)?.id ?? null;
-  const id = settings.connection_id ?? first;
+  const first = all.find((one) => one.read_only)?.id;
+  const id = settings.connection_id ?? connections?.default ?? null;
   const models = useConnectionModels(id, id !== null);
   const gone = connections !== undefined && id !== null && !all.some((one) => one.id === id);
   const modelOf = all.find((one) => one.id === id)?.model ?? (id === first ? own?.services.llm.model : null);
@@ -34,9 +34,7 @@ export function ModelPicker({ settings, onChange }: ModelPickerProps) {
             className="input"
             value={id ?? ""}
             aria-describedby={gone ? problemId : ids["aria-describedby"]}
-            onChange={({ target }) =>
-              onChange({ connection_id: target.value === first ? null : target.value, model: null })
-            }
+            onChange={({ target }) => onChange({ connection_id: target.value, model: null })}
           >
             {gone && <option value={id}>{id} (deleted)</option>}
             {all.map((one) => (

@@ -44,13 +44,14 @@ export function ThreadHead({ conversationId, title, settings, onSettings, onShor
 
 function ModelName({ settings: { connection_id, model } }: { settings: ChatSettings }) {
   const { data: own } = useSettings();
-  const { data: connections } = useConnections();
-  const connection = connections?.connections.find((one) => one.id === connection_id);
-  if (connection_id && connections && !connection)
-    return <span className="text-bad">Deleted connection</span>;
+  const { data } = useConnections();
+  const connection = data?.connections.find((one) => one.id === (connection_id ?? data.default));
+  const fromSettings = connection === data?.connections.find((one) => one.read_only);
+  if (connection_id && data && !connection) return <span className="text-bad">Deleted connection</span>;
+  // The default one needs no name.
   const parts = [
-    connection?.name,
-    model ?? connection?.model ?? (connection ? null : own?.services.llm.model),
+    connection_id ? connection?.name : null,
+    model ?? connection?.model ?? (fromSettings ? own?.services.llm.model : null),
   ];
   return parts.filter(Boolean).join(" · ") || "Model";
 }
