@@ -24,6 +24,7 @@ from src.ingest.fetch import FetchPolicy
 from src.ingest.requests import CrawlRequest
 from src.ingest.service import IngestService
 from src.store import vectors
+from src.store.database import Database
 from src.store.postgres import PostgresDatabase
 
 DIMENSIONS = 384
@@ -33,12 +34,13 @@ INSERT = 64
 
 @dataclass(frozen=True)
 class Run:
-    """A crawl: wall and processor seconds, the texts that were embedded, the most memory it had (MB)."""
+    """A crawl: wall and processor seconds, texts that were embedded, most memory it had (MB), passages stored."""
 
     seconds: float
     cpu_s: float
     texts: list[str]
     memory_mb: float
+    stored: int
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,22 @@ async def crawl(folder: Path, database: str, model_url: str, *, keep: bool = Tru
         SystemExit: not every page was stored.
     """
     connected = await PostgresDatabase.connect(database)
+    try:
+        return await crawl_into(folder, connected, model_url, keep=keep, memory=memory)
+    finally:
+        await connected.close()
+
+
+async def crawl_into(
+    folder: Path, database: Database, model_url: str, *, keep: bool = True, memory: bool = False
+) -> Run:
+    """`crawl` into a store that is open already, which stays open. Raises SystemExit."""
     watched = Watched(build_embedder(active(model_url, "embedding")), keep=keep)
 
     async def factory() -> Embedder:
         return watched
 
-    service = IngestService(connected, factory, FetchPolicy(allow_private=True))
+    service = IngestService(database, factory, FetchPolicy(allow_private=True))
     try:
         async with served(folder) as site, Memory(memory) as watch:
             await service.resume_interrupted()
@@ -71,10 +83,10 @@ async def crawl(folder: Path, database: str, model_url: str, *, keep: bool = Tru
             seconds, cpu = time.perf_counter() - begun, _cpu_s() - cpu
     finally:
         await service.close()
-        await connected.close()
     if last.status != "completed" or last.tally.failures:
         raise SystemExit(f"The crawl ended as {last.status}: {last.message} {last.tally.failures[:3]}")
-    return Run(seconds, cpu, watched.texts[-last.tally.chunks_stored :], watch.most_mb)
+    stored = last.tally.chunks_stored
+    return Run(seconds, cpu, watched.texts[-stored:], watch.most_mb, stored)
 
 
 def _cpu_s() -> float:

@@ -3,7 +3,9 @@
     python bench/stores.py [--quick] [--pairs N]
 
 Both stores are the same Postgres, once through psycopg and once through a Supabase-compatible server without Docker on
-this machine, in alternating order. Storing is the writing alone, without embedding: what a whole ingest loses is less.
+this machine, in alternating order. Ingest is a crawl through the product with a model server of fixed cost; storing is
+the writing alone. The server in front is no Supabase: it sets a dozen variables in as many round trips for every call.
+What it costs by itself is shown beside: the time of an empty call, and whose processor time a chunk takes.
 """
 
 from __future__ import annotations
@@ -11,14 +13,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import resource
 import sys
 import tempfile
 import time
 from array import array
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
 
+import psutil
+import psycopg
+from _fixed_cost_server import fixed_cost_server
+from _ingest_run import crawl_into
+from _ingest_site import write_site
 from _measure import circumstances, percentile, spread, verdict
 from _parts import database_url
 
@@ -30,7 +39,9 @@ from src.store.search import Scope, SearchRepository
 from tests.fixtures.database import with_database
 from tests.fixtures.supabase import LIVE, prepare, serving
 
-SIZE, CHUNKS, AT_ONCE = 384, 12, 4
+SIZE, CHUNKS, AT_ONCE = 384, 12, 16
+REQUEST_MS, TEXT_MS = 50.0, 1.0
+"""What the model server takes for a request and for each text in it, eight requests at a time."""
 SLOWEST, LATER_MS = 0.5, 30.0
 
 
@@ -43,59 +54,145 @@ def main() -> int:
     pairs = chosen.pairs or (1 if chosen.quick else 7)
     print(f"stores: {circumstances()}")
     with tempfile.TemporaryDirectory() as folder, database_url() as url:
+        sizes = Sizes(*((4, 60) if chosen.quick else (60, 600)), postmaster_of(url))
         live = prepare(url, LIVE)
         asyncio.run(migrate(live, MIGRATIONS))
-        with serving(url) as server:
+        write_site(Path(folder), sizes.texts)
+        with serving(url) as server, fixed_cost_server(request_ms=REQUEST_MS, text_ms=TEXT_MS, at_once=8) as model:
             direct = StorePlace("embedded", Path(folder), with_database(url, "postgres"))
             faced = StorePlace("supabase", Path(folder), server.url, server.key)
-            asyncio.run(measure(direct, faced, pairs, 4 if chosen.quick else 60))
+            asyncio.run(measure((direct, faced), Path(folder), model, pairs, sizes))
     print(f"  after: {circumstances()}")
     return 0
 
 
-async def measure(direct: StorePlace, faced: StorePlace, pairs: int, wanted: int) -> None:
+@dataclass(frozen=True)
+class Sizes:
+    """How much is stored in one round: pages straight, and texts through a crawl."""
+
+    pages: int
+    texts: int
+    postmaster: int
+
+
+@dataclass
+class Figures:
+    """What one store showed, round by round; `cpu` is microseconds a chunk by whose they are."""
+
+    ingest: list[float] = field(default_factory=list)
+    storing: list[float] = field(default_factory=list)
+    late: list[float] = field(default_factory=list)
+    empty: list[float] = field(default_factory=list)
+    cpu: list[dict[str, float]] = field(default_factory=list)
+
+
+async def measure(places: tuple[StorePlace, StorePlace], site: Path, model: str, pairs: int, sizes: Sizes) -> None:
     """Alternate between both and print rates, latencies and their verdicts."""
-    rates: dict[str, list[float]] = {direct.kind: [], faced.kind: []}
-    late: dict[str, list[float]] = {direct.kind: [], faced.kind: []}
-    async with direct.opened() as first, faced.opened() as second:
-        both = [(direct.kind, first), (faced.kind, second)]
-        for _name, database in both:  # the warm-up of both
-            await store_pages(database, 2, "warm")
+    direct, faced = Figures(), Figures()
+    async with places[0].opened() as first, places[1].opened() as second:
+        both = [(direct, first), (faced, second)]
+        for _, database in both:  # the warm-up of both
+            await crawl_into(site, database, model, keep=False)  # first: the space of its model is to be the active one
+            await store_pages(database, made(2), "warm")
         for number in range(pairs):
-            for name, database in both if number % 2 == 0 else reversed(both):
-                rates[name].append(await store_pages(database, wanted, f"{name}{number}"))
-                late[name].append(await search_p95_ms(database, 5 * wanted))
-    for name in rates:
-        print(f"  {name:9} storing   {spread(rates[name], 'chunks/s')}")
-        print(f"  {name:9} searching {spread(late[name], 'ms (p95 of each round)')}")
-    ratios = [slow / quick for slow, quick in zip(rates[faced.kind], rates[direct.kind], strict=True)]
-    behind = [slow - quick for slow, quick in zip(late[faced.kind], late[direct.kind], strict=True)]
-    print("  " + verdict("storing through Supabase over storing directly", ratios, SLOWEST, at_most=False))
+            for figures, database in both if number % 2 == 0 else reversed(both):
+                await one_round(figures, database, site, model, sizes, number)
+    for place, figures in zip(places, (direct, faced), strict=True):
+        print(f"  {place.kind:9} ingest    {spread(figures.ingest, 'chunks/s')}")
+        print(f"  {place.kind:9} storing   {spread(figures.storing, 'chunks/s')}")
+        for whose in figures.cpu[0]:
+            used = spread([one[whose] for one in figures.cpu], "us of processor a chunk")
+            print(f"  {place.kind:9}   {whose:9} {used}")
+        print(f"  {place.kind:9} searching {spread(figures.late, 'ms (p95 of each round)')}")
+        print(f"  {place.kind:9}   empty    {spread(figures.empty, 'ms (p95 of a call that does nothing)')}")
+    say("ingest through Supabase over ingest directly", faced.ingest, direct.ingest, SLOWEST)
+    say("storing alone, through Supabase over directly", faced.storing, direct.storing, SLOWEST)
+    behind = [slow - quick for slow, quick in zip(faced.late, direct.late, strict=True)]
     print("  " + verdict("search p95 through Supabase minus directly", behind, LATER_MS, at_most=True, unit=" ms"))
 
 
-async def store_pages(database: Database, wanted: int, source_id: str) -> float:
-    """Chunks a second of `wanted` pages, a few at once."""
+def say(what: str, slow: list[float], quick: list[float], least: float) -> None:
+    """The verdict on the ratios of both, round by round."""
+    ratios = [one / other for one, other in zip(slow, quick, strict=True)]
+    print("  " + verdict(what, ratios, least, at_most=False))
+
+
+async def one_round(figures: Figures, database: Database, site: Path, model: str, sizes: Sizes, number: int) -> None:
+    """Ingest, store and search once."""
+    run = await crawl_into(site, database, model)
+    figures.ingest.append(len(run.texts) / run.seconds)
+    pages_made, before = made(sizes.pages), processor_s(sizes.postmaster)
+    figures.storing.append(await store_pages(database, pages_made, f"round{number}"))
+    used = {name: after - before[name] for name, after in processor_s(sizes.postmaster).items()}
+    figures.cpu.append({name: 1e6 * seconds / (sizes.pages * CHUNKS) for name, seconds in used.items()})
+    figures.late.append(await search_p95_ms(database, 5 * sizes.pages))
+    figures.empty.append(await empty_p95_ms(database, 5 * sizes.pages))
+
+
+def processor_s(postmaster: int) -> dict[str, float]:
+    """Seconds of processor time so far: of this process, of the server in front and of Postgres."""
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    front = [process for process in psutil.Process().children(recursive=True) if process.name() == "node"]
+    database = psutil.Process(postmaster)
+    return {
+        "adapter": own.ru_utime + own.ru_stime,
+        "in front": sum(sum(process.cpu_times()[:2]) for process in front),
+        "database": sum(sum(process.cpu_times()[:2]) for process in database.children())
+        + sum(database.cpu_times()[:4]),
+    }
+
+
+def postmaster_of(url: str) -> int:
+    """The process of the Postgres behind `url`, on this machine."""
+    with psycopg.connect(url) as connection:
+        row = connection.execute("show data_directory").fetchone()
+    assert row is not None
+    return int((Path(row[0]) / "postmaster.pid").read_text().split("\n", 1)[0])
+
+
+Page = tuple[pages.NewPage, list[pages.NewChunk]]
+
+
+def made(wanted: int) -> list[Page]:
+    """Pages with their chunks and vectors, before the clock starts."""
+    return [
+        (
+            pages.NewPage("", "", "T", "word " * 400, f"{number}", "en", 400, None, number, {}),
+            [pages.NewChunk(f"{vector_words()} {n}", (), 90, None, {}, vector()) for n in range(CHUNKS)],
+        )
+        for number in range(wanted)
+    ]
+
+
+async def store_pages(database: Database, wanted: list[Page], source_id: str) -> float:
+    """Chunks a second, a few pages at once."""
     await sources.ensure(database, source_id=source_id, url="https://b/", display_name="b", title="b", metadata={})
     job = await jobs.create(database, kind="crawl", source_id=source_id, request={}, progress={})
     await jobs.claim(database, source_id, lease_s=3600)
     space = await spaces.ensure(database, model="bench", dimensions=SIZE)
     room = asyncio.Semaphore(AT_ONCE)
 
-    async def one(number: int) -> None:
-        key = f"https://b/{source_id}/{number}"
-        page = pages.NewPage(key, key, "T", "word " * 400, key, "en", 400, None, number, {})
-        chunks = [pages.NewChunk(f"{vector_words()} {n}", (), 90, None, {}, vector()) for n in range(CHUNKS)]
+    async def one(page: pages.NewPage, chunks: list[pages.NewChunk]) -> None:
+        key = f"https://b/{source_id}/{page.section_order}"
         async with room:
-            await pages.save(
-                database, pages.WorkPlace(job.id, source_id, source_id, key), page, chunks, space_id=space.id
-            )
+            place = pages.WorkPlace(job.id, source_id, source_id, key)
+            await pages.save(database, place, replace(page, url=key, url_key=key), chunks, space_id=space.id)
 
     begun = time.monotonic()
-    await asyncio.gather(*(one(number) for number in range(wanted)))
-    rate = wanted * CHUNKS / (time.monotonic() - begun)
+    await asyncio.gather(*(one(page, chunks) for page, chunks in wanted))
+    rate = len(wanted) * CHUNKS / (time.monotonic() - begun)
     await jobs.finish(database, job.id, source_id, state="completed", progress={}, result={}, error=None)
     return rate
+
+
+async def empty_p95_ms(database: Database, wanted: int) -> float:
+    """95th percentile of `wanted` calls that do nothing, in milliseconds."""
+    took = []
+    for _ in range(wanted):
+        begun = time.monotonic()
+        await database.call("archon_store_state")
+        took.append((time.monotonic() - begun) * 1000)
+    return percentile(took, 0.95)
 
 
 async def search_p95_ms(database: Database, wanted: int) -> float:

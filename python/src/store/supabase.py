@@ -19,12 +19,17 @@ from src.errors import ArchonError, ErrorContext, MigrationNeeded, StoreError, S
 from .database import Json, Row, SqlValue, StoreState, Vector
 from .failures import of_sqlstate
 from .supabase_access import KEY_NAME, URL_NAME, project_url, service_key
+from .together import Answer, Call, Together
 
 SETUP_STEP = (
     "Run migration/complete_setup.sql in the SQL editor of your Supabase project, or"
     " `DATABASE_URL=<its connection string> archon migrate`; both can be run again."
 )
-_DOOR = "archon_call"
+_DOOR, _WIDE_DOOR = "archon_call", "archon_call_many"
+_QUICK_WRITES = frozenset(
+    {"archon_page_save_whole", "archon_page_keep", "archon_page_known", "archon_frontier_add", "archon_frontier_settle"}
+)
+"""What an ingest asks for every page, many at once: those that wait go together, since a round trip is dear here."""
 _WAITS_FOR_429 = 3
 _LONGEST_WAIT_S = 5.0
 _ANSWER_S = 60.0
@@ -39,6 +44,7 @@ class SupabaseDatabase:
         self._client = client
         self._http = http
         self._url = url
+        self._together = Together(self._send)
 
     @classmethod
     async def connect(cls, url: str, key: str, *, max_connections: int = 20, answer_s: float = _ANSWER_S) -> Self:
@@ -65,7 +71,10 @@ class SupabaseDatabase:
     async def call(self, function: str, /, **arguments: SqlValue) -> list[Row]:
         context = ErrorContext(operation=function, url=self._url)
         values = {name: _plain(value) for name, value in arguments.items()}
-        answer = await self._ask({"function": function, "arguments": values}, context)
+        if function in _QUICK_WRITES:
+            answer = await self._together.answer(Call(function, values, sum(map(_weight, values.values()))))
+        else:
+            answer = _answer(await self._ask(_DOOR, {"function": function, "arguments": values}, context), context)
         refusal = answer.get("error")
         if isinstance(refusal, Mapping):
             raise of_sqlstate(str(refusal.get("code")), str(refusal.get("message")), context)
@@ -74,19 +83,30 @@ class SupabaseDatabase:
             raise StoreError(f"Supabase gave no rows for '{function}'.", next_step=SETUP_STEP, context=context)
         return rows
 
+    async def _send(self, calls: Sequence[Call]) -> Sequence[Answer]:
+        context = ErrorContext(operation=calls[0].function, url=self._url)
+        if len(calls) == 1:
+            body: dict[str, object] = {"function": calls[0].function, "arguments": calls[0].arguments}
+            return [_answer(await self._ask(_DOOR, body, context), context)]
+        body = {"calls": [{"function": call.function, "arguments": call.arguments} for call in calls]}
+        answers = await self._ask(_WIDE_DOOR, body, context)
+        if not isinstance(answers, list) or len(answers) != len(calls):
+            raise StoreError("Supabase did not answer every call.", next_step=SETUP_STEP, context=context)
+        return [_answer(answer, context) for answer in answers]
+
     async def state(self) -> StoreState:
         row = (await self.call("archon_store_state"))[0]
         vector = row["vector_version"]
         return StoreState("supabase", str(row["server_version"]), None if vector is None else str(vector), self._url)
 
     async def close(self) -> None:
+        await self._together.close()
         await self._http.aclose()
 
-    async def _ask(self, body: dict[str, object], context: ErrorContext) -> Mapping[str, object]:
+    async def _ask(self, door: str, body: dict[str, object], context: ErrorContext) -> object:
         for turn in range(_WAITS_FOR_429 + 1):
             try:
-                answer = (await self._client.rpc(_DOOR, body).execute()).data
-                break
+                return (await self._client.rpc(door, body).execute()).data
             except StoreUnavailable as error:
                 # 429 is said before anything is done, so asking again is safe for a write too.
                 if error.context.status != 429 or turn == _WAITS_FOR_429:
@@ -110,9 +130,13 @@ class SupabaseDatabase:
                 raise StoreError(
                     "What answers at SUPABASE_URL does not speak as Supabase.", next_step=_START_STEP, context=context
                 ) from error
-        if not isinstance(answer, Mapping):
-            raise StoreError("Supabase gave an answer of another shape.", next_step=SETUP_STEP, context=context)
-        return answer
+        raise AssertionError("the last turn returns or raises")
+
+
+def _answer(answer: object, context: ErrorContext) -> Answer:
+    if not isinstance(answer, Mapping):
+        raise StoreError("Supabase gave an answer of another shape.", next_step=SETUP_STEP, context=context)
+    return answer
 
 
 async def _refuse(response: httpx.Response) -> None:
@@ -179,6 +203,13 @@ def _plain(value: SqlValue) -> object:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [vector_text(item) if isinstance(item, array) else item for item in value]
     return value
+
+
+def _weight(value: object) -> int:
+    """About how many bytes of JSON `value` is; objects count as little, their long texts stand beside them."""
+    if isinstance(value, str):
+        return len(value)
+    return sum(map(_weight, value)) if isinstance(value, list) else 100
 
 
 def vector_text(vector: Vector) -> str:
