@@ -31,6 +31,7 @@ PYTHON_DIR = REPOSITORY / "python"
 UI = REPOSITORY / "archon-ui-main"
 BIN = REPOSITORY / ".venv" / "bin"
 PLACES = (".", "../scripts", "../bench")
+WORKERS = ("-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder")
 CHROMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MAC_CHROME = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
 
@@ -83,7 +84,7 @@ def _test(cleanup: ExitStack) -> list[Part]:
 
 
 def _check(_cleanup: ExitStack) -> list[Part]:
-    return [*_static(), Part("Tests that need no server", lambda: run(BIN / "pytest", "-m", "unit"))]
+    return [*_static(), Part("Tests that need no server", lambda: run(BIN / "pytest", *WORKERS, "-m", "unit"))]
 
 
 def _bench(cleanup: ExitStack) -> list[Part]:
@@ -183,12 +184,12 @@ def _local_vllm(cleanup: ExitStack) -> None:
 
 
 def _pytest() -> None:
-    """One session for all tests, so that Postgres, vLLM and the browser are started once.
+    """All tests, by two workers that each have a Postgres of their own and share the local vLLM.
 
-    A test that fails is run once more, since a busy machine can be late: what passed only then is named at the end
+    Most of them wait, for a process or a socket; more workers than that would make each other late. A test that fails is run once more, since a busy machine can be late: what passed only then is named at the end
     (RERUN), to be mended.
     """
-    closing = run(BIN / "pytest", "--durations=15", "--reruns=1", "-rR", keep_last=True)
+    closing = run(BIN / "pytest", *WORKERS, "--durations=25", "--reruns=1", "-rR", keep_last=True)
     print(f"\n    pytest: {closing}")
 
 

@@ -20,12 +20,18 @@ pytest_plugins = [
     "tests.fixtures.vllm",
 ]
 
-_REAL_PARTS = frozenset({"postgres_url", "vllm_chat_url", "vllm_embedding_url", "chromium"})
+_REAL_PARTS = frozenset(
+    {"postgres_url", "vllm_chat_url", "vllm_embedding_url", "chromium", "data_dir", "place", "cluster"}
+)
 _NOT_UNIT = ("integration", "real_vllm", "browser", "slow")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as `unit` what asks for no real part, so that `make check` needs no list; tests in a browser come last."""
+    """Mark as `unit` what asks for no real part, so that `make check` needs no list.
+
+    A file's tests stay together, since they share fixtures, and so do all that need the same costly server. What takes
+    longest comes first: with several workers, none is left alone with it at the end.
+    """
     for item in items:
         asked = set(getattr(item, "fixturenames", ()))
         if "chromium" in asked:
@@ -34,4 +40,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("integration")
         else:
             item.add_marker("unit")
-    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+        item.add_marker(pytest.mark.xdist_group("strict" if "strict_vllm_url" in asked else item.path.name))
+    items.sort(key=_haste)
+
+
+def _haste(item: pytest.Item) -> int:
+    marked = [name for name in ("slow", "browser", "real_vllm", "integration") if item.get_closest_marker(name)]
+    return 0 if "slow" in marked else 1 if "browser" in marked else 2 if marked else 3

@@ -85,7 +85,7 @@ def _is_known(request: web.Request, answer: Answer) -> bool:
 
 
 def packed(data: bytes) -> bytes:
-    return gzip.compress(data, 9)
+    return gzip.compress(data, 9, mtime=0)
 
 
 @asynccontextmanager
