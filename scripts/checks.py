@@ -186,8 +186,8 @@ def _local_vllm(cleanup: ExitStack) -> None:
 def _pytest() -> None:
     """All tests, by two workers that each have a Postgres of their own and share the local vLLM.
 
-    Most of them wait, for a process or a socket; more workers than that would make each other late. A test that fails is run once more, since a busy machine can be late: what passed only then is named at the end
-    (RERUN), to be mended.
+    Most of them wait, for a process or a socket; more workers than that would make each other late. A test that fails
+    is run once more, since a busy machine can be late: what passed only then is named at the end (RERUN), to be mended.
     """
     closing = run(BIN / "pytest", *WORKERS, "--durations=25", "--reruns=1", "-rR", keep_last=True)
     print(f"\n    pytest: {closing}")
