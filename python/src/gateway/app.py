@@ -15,7 +15,6 @@ from src.config.access import is_loopback
 from src.errors import ArchonError, ConfigurationError, ErrorContext, InvalidInput, NotFound
 from src.inference.fallback import LinkHealth
 from src.inference.models import Outcome
-from src.inference.pools import Ability
 
 from .access import Doorman
 from .ask import ABILITY_OF_PATH, read_ask
@@ -26,6 +25,7 @@ from .deadlines import Deadlines
 from .envelope import JSON, LoopDetected, envelope_bytes, retry_after, status_of
 from .fleet import Fleet
 from .front import Request
+from .front_limits import front_limits
 from .keys import Holder, KeyRing
 from .log import AccessLog, Clock
 from .metrics import Metrics
@@ -73,12 +73,11 @@ class Gateway:
         self.metrics.running.set_function(lambda: self.running)
         self._bind = bind
         self._doorman = Doorman(environment, bind)
-        self._keys = self._key_ring(config, None)
+        self._keys = self._key_ring(config)
         self._pages = Pages(self.fleet, self.metrics, self._fallback_health, lambda: self.running)
         self._numbers = itertools.count(1)
         self._prefix = f"req-{secrets.token_hex(4)}-"
-        self._session_header = config.session_header.lower().encode()
-        self._affinities = any(pool.affinity != "off" for pool in config.pools)
+        self._configure(config)
 
     async def start(self) -> None:
         """Begin to watch the servers; returns when each has been asked once (or has not answered in a second)."""
@@ -103,12 +102,17 @@ class Gateway:
         Raises:
             ConfigurationError: the new one cannot be used; the old one stays in force.
         """
-        keys, chain = self._key_ring(config, self._keys), self._chain_of(config)
+        keys, chain = self._key_ring(config), self._chain_of(config)
+        keys.take_over(self._keys)
         self.fleet.reload(config)
         self.relay.chain = chain
         self._watch_chain()
         self._keys, self.config = keys, config
         self.relay.configure(config)
+        self._configure(config)
+
+    def _configure(self, config: GatewayConfig) -> None:
+        self.limits = front_limits(config.limits)
         self._session_header = config.session_header.lower().encode()
         self._affinities = any(pool.affinity != "off" for pool in config.pools)
 
@@ -122,11 +126,14 @@ class Gateway:
         started = time.monotonic()
         self.running += 1
         try:
-            holder = self._let_in(request, path, started)
+            holder = self._let_in(request, path)
+            holder.enter(started)
             if ability is None or request.method != b"POST":
                 await self._other(request, path, request_id, known=ability is not None)
                 return
-            trip = self._set_out(request, path, request_id, started, holder)
+            trip = self._set_out(request, path, request_id, started)
+            if self._affinities:
+                trip.affinity = self._affinity(trip)
             await self.relay.serve(trip)
         except ArchonError as error:
             self._refuse(request, request_id, error, trip)
@@ -144,24 +151,25 @@ class Gateway:
             if ability is not None:
                 self._write_down(request, path, request_id, started, trip, holder)
 
-    def refused(self, error: ArchonError) -> str:
-        """Count a request that was refused before it was read; returns an id for its answer."""
+    def refused(self, error: ArchonError, peer: str) -> str:
+        """Write down a request that was refused before it was read; returns an id for its answer."""
         self.metrics.refused.labels(error.code).inc()
-        return f"{self._prefix}{next(self._numbers):x}"
+        request_id = f"{self._prefix}{next(self._numbers):x}"
+        if self.config.access_log:
+            told = {"request_id": request_id, "peer": peer, "status": error.http_status, "error": error.code}
+            self.log.add({"time": self._clock.now()} | told)
+        return request_id
 
-    def _let_in(self, request: Request, path: bytes, now: float) -> Holder | None:
+    def _let_in(self, request: Request, path: bytes) -> Holder:
         if PSEUDONYM in request.header(b"via"):
             raise LoopDetected("This request has been here before: a model server of this gateway leads back to it.")
         self._doorman.check(request.header(b"host"), request.header(b"origin"))
         if path in (b"/health", b"/health/live"):
-            return None
-        holder = self._keys.holder(request.header(b"authorization"))
-        holder.enter(now)
-        return holder
+            return self._keys.anyone
+        return self._keys.holder(request.header(b"authorization"))
 
-    def _set_out(self, request: Request, path: bytes, request_id: str, started: float, holder: Holder | None) -> Trip:
-        ability = ABILITY_OF_PATH[path]
-        ask = read_ask(path, ability, request.body)
+    def _set_out(self, request: Request, path: bytes, request_id: str, started: float) -> Trip:
+        ask = read_ask(path, ABILITY_OF_PATH[path], request.body)
         authorization = request.header(b"authorization") if self._keys.open else b""
         return Trip(
             request=request,
@@ -174,16 +182,14 @@ class Gateway:
             ),
             started=started,
             ends_by=started + self.config.timeouts.total_s,
-            key_name=holder.name if holder is not None else "",
-            affinity=self._affinity(request, ability, ask.model) if self._affinities else None,
         )
 
-    def _affinity(self, request: Request, ability: Ability, model: str | None) -> bytes | None:
-        mode = self.fleet.route(ability, model).options.affinity
+    def _affinity(self, trip: Trip) -> bytes | None:
+        mode = self.fleet.route(trip.ask.ability, trip.ask.model).options.affinity
         if mode == "off":
             return None
-        body = request.body if mode == "prefix" else b""
-        return affinity_key(request.headers, self._session_header, ability, body)
+        body = trip.ask.body if mode == "prefix" else b""
+        return affinity_key(trip.request.headers, self._session_header, trip.ask.ability, body)
 
     async def _other(self, request: Request, path: bytes, request_id: str, *, known: bool) -> None:
         page = None if known else self._pages.find(path)
@@ -199,9 +205,10 @@ class Gateway:
         request.answer(status, headers, body)
 
     def _refuse(self, request: Request, request_id: str, error: ArchonError, trip: Trip | None) -> None:
-        self.metrics.errors.labels(error.code).inc()
         if trip is not None:
             trip.error = error
+        else:
+            self.metrics.errors.labels(error.code).inc()
         if request.sent:
             # the answer had begun and its framing cannot hold an error: break it visibly
             request.cut()
@@ -216,8 +223,10 @@ class Gateway:
         request.answer(status, headers, envelope_bytes(error, request_id))
 
     def _client_left(self, trip: Trip | None) -> None:
-        self.metrics.cancelled.inc()
-        if trip is not None:
+        if trip is None:
+            self.metrics.cancelled.inc()
+        elif trip.outcome is None:
+            self.metrics.cancelled.inc()
             trip.outcome = Outcome.CANCELLED
 
     def _request_id(self, request: Request) -> str:
@@ -240,16 +249,22 @@ class Gateway:
         meter.requests.inc()
         meter.duration.observe(total_s)
         if trip is not None:
-            self._count(trip, meter.first_token.observe)
+            self._count(trip, status, meter.first_token.observe)
             if trip.prompt_tokens:
                 meter.prompt_tokens.inc(trip.prompt_tokens)
             if trip.completion_tokens:
                 meter.completion_tokens.inc(trip.completion_tokens)
+        if holder is not None and holder.name:
+            self.metrics.asked_by(holder.name, status)
         if self.config.access_log:
             self.log.add(_line(self._clock.now(), request, endpoint, request_id, status, total_s, trip, holder))
 
-    def _count(self, trip: Trip, first_token: Callable[[float], None]) -> None:
+    def _count(self, trip: Trip, status: int, first_token: Callable[[float], None]) -> None:
         metrics = self.metrics
+        failed = status >= 500 or (status == 200 and trip.error is not None)
+        if trip.ask.stream and trip.outcome is None and failed:
+            # before its first event, or by a fault of the gateway itself
+            trip.outcome = Outcome.UPSTREAM_ERROR
         if trip.first_byte_s is not None:
             first_token(trip.first_byte_s)
         if trip.context_full:
@@ -258,8 +273,8 @@ class Gateway:
             metrics.streams.labels(trip.outcome.value).inc()
             if trip.outcome is Outcome.TRUNCATED:
                 metrics.truncated.inc()
-            if trip.error is not None:
-                metrics.errors.labels(trip.error.code).inc()
+        if trip.error is not None:
+            metrics.errors.labels(trip.error.code).inc()
 
     def _chain_of(self, config: GatewayConfig) -> Chain | None:
         return Chain.of(config, self.environment, self.deadlines, self.metrics)
@@ -277,8 +292,8 @@ class Gateway:
         for server in self.fleet.servers.values():
             server.dialer.close_idle(now)
 
-    def _key_ring(self, config: GatewayConfig, former: KeyRing | None) -> KeyRing:
-        keys = KeyRing(config.keys, self.environment, former)
+    def _key_ring(self, config: GatewayConfig) -> KeyRing:
+        keys = KeyRing(config.keys, self.environment)
         if keys.open and not is_loopback(self._bind.strip("[]")):
             token = self.environment.token
             if token is None:

@@ -7,49 +7,33 @@ whether a byte of the answer has come, when the last one came, and how to stop t
 from __future__ import annotations
 
 import asyncio
-import errno
 import math
-import socket
 import ssl
-from collections import deque
+from typing import TYPE_CHECKING
 
 import httptools
 
-from src.errors import (
-    ArchonError,
-    ConnectionBroken,
-    ConnectionRefused,
-    ConnectTimeout,
-    DnsFailure,
-    ErrorContext,
-    FirstByteTimeout,
-    Overloaded,
-    ProtocolError,
-    ProviderUnavailable,
-)
-from src.inference.address import Address
+from src.errors import ArchonError, ConnectionBroken, ErrorContext, FirstByteTimeout, ProtocolError
 from src.inference.transport_failures import tls_error
 
-from .deadlines import Deadlines
+if TYPE_CHECKING:
+    from .dial import Dialer
 
-KEEP_IDLE_S = 4.0
-"""vLLM closes idle connections after 5.0 s; a connection older than this is not used again."""
 HIGH_WATER = 256 * 1024
 """Bytes of an answer that may wait for a slow client before the upstream is no longer read."""
 
 LARGEST_ANSWER = 256 * 1024 * 1024
 """Bytes of a plain answer, which is held whole; more is no answer any server gives."""
-_OUR_OWN_FAULT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
+
+_TURNED_AWAY = (
+    "Look at the server's log; some servers also turn those away like this who lack a client certificate (client_cert)."
+)
 
 RawHeaders = list[tuple[bytes, bytes]]
 
 
 class Stale(ConnectionBroken):
     """A kept connection was closed by the server as the request went out: nothing was answered, send it anew."""
-
-
-class OwnLimit(Overloaded):
-    """This process ran out of something (open files, ports): it says nothing about any server."""
 
 
 class Reply:
@@ -247,10 +231,16 @@ class Connection(asyncio.Protocol):
             return
         if exc is None and reply.head_complete and not self._framed:
             reply.end()
+        elif isinstance(exc, ssl.SSLError):
+            # TLS 1.3 tells a client that it lacks a certificate only after the handshake
+            reply.fail(tls_error(exc, self.label, ErrorContext(url=self._dialer.address.root)))
         elif not reply.bytes_seen and self.used:
             reply.fail(Stale(f"{self.label} closed the connection."))
         else:
-            reply.fail(ConnectionBroken(f"{self.label} broke the connection before the answer was whole."))
+            step = _TURNED_AWAY if self._dialer.address.scheme == "https" and not reply.bytes_seen else None
+            reply.fail(
+                ConnectionBroken(f"{self.label} broke the connection before the answer was whole.", next_step=step)
+            )
 
     # What llhttp calls.
     def on_message_begin(self) -> None:
@@ -284,108 +274,3 @@ class Connection(asyncio.Protocol):
             self.reply.end()
 
     _keeps = False
-
-
-class Dialer:
-    """The connections to one server. `heard`: something came for a client's request since it was last reset."""
-
-    def __init__(self, address: Address, label: str, deadlines: Deadlines, connect_s: float) -> None:
-        self.address = address
-        self.label = label
-        self.connect_s = connect_s
-        self.opened = 0
-        self.heard = False
-        self._deadlines = deadlines
-        self._idle: deque[Connection] = deque()
-        self._live: set[Connection] = set()
-        self._ssl = ssl.create_default_context() if address.scheme == "https" else None
-
-    async def send(
-        self, head: bytes, body: bytes, *, within_s: float, streaming: bool, fresh: bool = False, probe: bool = False
-    ) -> Reply:
-        """Send and return at once; `within_s` bounds the wait for the head of the answer. A probe has one of its own.
-
-        Raises:
-            ProviderUnavailable, ConnectTimeout: no connection could be made.
-        """
-        connection = None if fresh or probe else self._kept()
-        if connection is None:
-            connection = await self._connect()
-            connection.is_probe = probe
-        else:
-            connection.used = True
-        self._live.add(connection)
-        reply = connection.send(head, body, streaming=streaming)
-        reply.due = connection.loop.time() + within_s
-        self._deadlines.watch(reply)
-        return reply
-
-    def done(self, reply: Reply) -> None:
-        """Give the connection back; one whose answer is not whole is closed, which stops the work."""
-        self._deadlines.forget(reply)
-        connection = reply.connection
-        self._live.discard(connection)
-        if not connection.is_probe and connection.reusable() and connection.reply is reply:
-            connection.resume()
-            connection.idle_since = connection.loop.time()
-            self._idle.append(connection)
-        else:
-            connection.abort()
-
-    def fail_all(self, error: ArchonError) -> None:
-        """End every wait on this server with `error`: it will not answer any more."""
-        for connection in list(self._live):
-            if connection.reply is not None:
-                connection.reply.fail(error)
-
-    def close(self) -> None:
-        """Close what is idle; what is in use ends by itself."""
-        while self._idle:
-            self._idle.pop().abort()
-
-    def open_connections(self) -> int:
-        """Connections in use and idle ones."""
-        return len(self._live) + len(self._idle)
-
-    def close_idle(self, now: float) -> None:
-        """Close connections idle for longer than `KEEP_IDLE_S` (the oldest stand first)."""
-        while self._idle and (self._idle[0].closed or now - self._idle[0].idle_since > KEEP_IDLE_S):
-            self._idle.popleft().abort()
-
-    def _kept(self) -> Connection | None:
-        while self._idle:
-            connection = self._idle.pop()
-            if not connection.closed and connection.loop.time() - connection.idle_since <= KEEP_IDLE_S:
-                return connection
-            connection.abort()
-        return None
-
-    async def _connect(self) -> Connection:
-        loop = asyncio.get_running_loop()
-        address = self.address
-        context = ErrorContext(url=address.root)
-        try:
-            async with asyncio.timeout(self.connect_s):
-                _, connection = await loop.create_connection(
-                    lambda: Connection(loop, self), address.host, address.port, ssl=self._ssl
-                )
-        except TimeoutError as error:
-            raise ConnectTimeout(
-                f"{self.label} did not accept a connection within {self.connect_s:g} s.", context=context
-            ) from error
-        except ssl.SSLError as error:
-            raise tls_error(error, self.label, context) from error
-        except socket.gaierror as error:
-            raise DnsFailure(f"The host name of {self.label} cannot be resolved.", context=context) from error
-        except ConnectionRefusedError as error:
-            raise ConnectionRefused(f"No server listens at {self.label}.", context=context) from error
-        except OSError as error:
-            if error.errno in _OUR_OWN_FAULT:
-                raise OwnLimit(
-                    f"The gateway itself has no room for another connection ({error.strerror}).",
-                    next_step="Raise its limit of open files (ulimit -n), or send fewer requests at once.",
-                    context=ErrorContext(retry_after_s=1.0),
-                ) from error
-            raise ProviderUnavailable(f"{self.label} cannot be reached: {error}", context=context) from error
-        self.opened += 1
-        return connection

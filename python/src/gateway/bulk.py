@@ -55,9 +55,10 @@ async def embed_in_parts(relay: Relay, trip: Trip) -> Whole | None:
             task.cancel()
         trip.attempts = max(part.attempts for part in trips)
         trip.upstream, trip.model = trips[0].upstream, trips[0].model
-    refused = next((whole for whole in wholes if whole.reply.status >= 400), None)
+    refused = next((number for number, whole in enumerate(wholes) if whole.reply.status >= 400), None)
     if refused is not None:
-        return refused
+        trip.error = trips[refused].error
+        return wholes[refused]
     trip.prompt_tokens = sum(part.prompt_tokens or 0 for part in trips)
     return replace(wholes[0], content=join([whole.content for whole in wholes]))
 

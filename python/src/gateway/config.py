@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ssl
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from src.config import REPOSITORY, Environment
 from src.errors import ConfigurationError, ErrorContext
@@ -17,6 +18,7 @@ Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
 FILE = "gateway.toml"
+_Row = TypeVar("_Row", "KeyTable", "UpstreamTable")
 
 
 class _Table(BaseModel):
@@ -76,12 +78,40 @@ class KeyTable(_Table):
 
 
 class UpstreamTable(_Table):
-    """One model server."""
+    """One model server. `ca_file`: the authority (PEM) to trust for it; `client_cert`: our certificate and its key."""
 
     url: Annotated[str, AfterValidator(lambda text: parse_address(text, "url").root)]
     name: str | None = None
     key_env: str | None = None
     key: str | None = Field(default=None, repr=False)
+    ca_file: Path | None = None
+    client_cert: Path | None = None
+
+    def tls(self) -> ssl.SSLContext:
+        """How a connection to it is trusted: by its own authority where one is named, with our certificate if any.
+
+        Raises:
+            OSError, ssl.SSLError: a file cannot be read, or holds no certificate.
+        """
+        context = ssl.create_default_context(cafile=self.ca_file)
+        if self.client_cert is not None:
+            context.load_cert_chain(self.client_cert)
+        return context
+
+    @model_validator(mode="after")
+    def _tls_files_can_be_used(self) -> UpstreamTable:
+        if self.ca_file is not None or self.client_cert is not None:
+            try:
+                self.tls()
+            except OSError as error:
+                raise ValueError(f"ca_file or client_cert cannot be used ({error.strerror or error})") from error
+        return self
+
+    @property
+    def called(self) -> str:
+        """Its name, in log, metrics and answers."""
+        address = parse_address(self.url)
+        return self.name or f"{address.host}:{address.port}"
 
 
 class PoolTable(_Table):
@@ -122,6 +152,18 @@ class GatewayConfig(_Table):
     session_header: str = "x-session-id"
     access_log: bool = True
 
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> GatewayConfig:
+        for what, names in (
+            ("upstreams", [row.called for pool in self.pools for row in pool.upstreams]),
+            ("pools", [pool.name for pool in self.pools]),
+            ("keys", [key.name for key in self.keys]),
+        ):
+            twice = next((name for name in names if names.count(name) > 1), None)
+            if twice is not None:
+                raise ValueError(f"two {what} are called '{twice}'; give each a name of its own")
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class LocalServers:
@@ -145,15 +187,27 @@ def load_config(environment: Environment, file: Path | None = None, local: Local
         tables["pools"] = _pools_of(environment, local)
     tables.setdefault("fallback", _fallback_of(environment))
     try:
-        return GatewayConfig.model_validate(tables)
+        return _with_keys(GatewayConfig.model_validate(tables), environment)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
+        source = path.name if path.is_file() else "the environment"
         raise ConfigurationError(
-            f"{path.name}: {where}: {first['msg']}",
-            next_step=f"Correct '{where}'; docs/operate/gateway.md lists every setting.",
+            ": ".join(part for part in (source, where, first["msg"]) if part),
+            next_step=f"Correct {where or source}; docs/operate/gateway.md lists every setting.",
             context=ErrorContext(field=where),
         ) from error
+
+
+def _with_keys(config: GatewayConfig, environment: Environment) -> GatewayConfig:
+    """`config` with the keys that variables hold now, so that reading it again takes new ones on."""
+
+    def filled(row: _Row) -> _Row:
+        found = environment.get(row.key_env) if row.key_env and not row.key else None
+        return row.model_copy(update={"key": found}) if found else row
+
+    pools = [pool.model_copy(update={"upstreams": tuple(map(filled, pool.upstreams))}) for pool in config.pools]
+    return config.model_copy(update={"pools": tuple(pools), "keys": tuple(map(filled, config.keys))})
 
 
 def _read(path: Path) -> dict[str, object]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from src.errors import ArchonError, StreamCut
+from src.errors import ArchonError, StallTimeout, StreamCut
 from src.inference.models import Outcome
-from src.inference.pools import Ability, Upstream
+from src.inference.pools import Ability, PoolReplaced, Upstream
 
 from .ask import Fields
 from .back import Reply
@@ -38,11 +38,7 @@ class Continuation:
         """Go on until the stream is whole; False when it cannot be made whole, and nothing was invented."""
         failed: list[Upstream] = [self._stream.server.upstream]
         for _ in range(_TRIES):
-            route = self._stream.route
-            others = [one for one in route.pool.offering(Ability.COMPLETIONS, route.model) if one not in failed]
-            if not self._healing.possible or not any(one.ready for one in others):
-                break
-            upstream = await self._enter(others)
+            upstream = await self._enter(failed) if self._healing.possible else None
             if upstream is None:
                 break
             try:
@@ -51,22 +47,26 @@ class Continuation:
                 break
             except ArchonError as error:
                 failed.append(upstream)
-                self._relay.hold_against(route.pool, upstream, error)
+                self._relay.hold_against(upstream, error)
             except AttemptFailed as failure:
                 failed.append(upstream)
-                self._relay.hold_against(route.pool, upstream, failure.verdict.error)
+                self._relay.hold_against(upstream, failure.verdict.error)
             else:
                 self._relay.metrics.heals.labels("healed").inc()
                 return True
             finally:
-                route.pool.leave(upstream)
+                upstream.leave()
         self._relay.metrics.heals.labels("failed").inc()
         return False
 
-    async def _enter(self, others: list[Upstream]) -> Upstream | None:
+    async def _enter(self, failed: list[Upstream]) -> Upstream | None:
+        ask = self._trip.ask
         try:
-            return await self._stream.route.pool.enter(others, (), None)
-        except ArchonError:
+            # Where the model is served now: the configuration may have changed since the stream began.
+            pool = self._relay.fleet.route(ask.ability, ask.model).pool
+            others = [one for one in pool.offering(Ability.COMPLETIONS, self._stream.route.model) if one not in failed]
+            return await pool.enter(others, (), None) if any(one.ready for one in others) else None
+        except (ArchonError, PoolReplaced):
             # no place anywhere: the stream ends with the error that broke it, not with this one
             return None
 
@@ -89,20 +89,23 @@ class Continuation:
         self._healing.delivered.ids = list(restart.ids)
         self._generated = len(restart.ids)
         seconds = self._relay.config.timeouts
-        loop_time = self._relay.now
-        reply.due = loop_time() + seconds.first_byte_s
+        reply.due = self._due(seconds.first_byte_s)
         while not watch.over:
             piece = await reply.piece()
-            events = watch.feed(piece) if piece else watch.close()
-            for event in _events_in(events):
+            seen = watch.events
+            for event in _events_in(watch.feed(piece) if piece else watch.close()):
                 await self._pass_event(event)
             if not piece:
                 break
-            reply.due = loop_time() + seconds.between_bytes_s
+            if watch.events > seen:
+                reply.due, reply.timeout = self._due(seconds.between_bytes_s), StallTimeout
         if not watch.complete:
             self._relay.metrics.upstream_errors.labels(server.name, "stream_cut").inc()
             raise StreamCut(f"{server.name} broke the continuation too.")
         self._finish(server, watch)
+
+    def _due(self, seconds: float) -> float:
+        return min(self._relay.now() + seconds, self._trip.ends_by)
 
     async def _pass_event(self, event: Fields) -> None:
         choice = first_choice(event)

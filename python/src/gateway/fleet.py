@@ -20,9 +20,9 @@ from src.inference.address import parse_address
 from src.inference.pools import Ability, Pool, Served, Standing, Upstream
 
 from .ask import PATH_OF_ABILITY
-from .back import OwnLimit
 from .config import GatewayConfig, PoolTable, UpstreamTable
 from .deadlines import Deadlines
+from .dial import OwnLimit
 from .discovery import ask_everything, ask_for_work, ask_health, ask_models
 from .metrics import Metrics
 from .same_vectors import require_same_vectors
@@ -55,6 +55,7 @@ class Fleet:
         self._leaving: list[Server] = []
         self._environment = environment
         self._deadlines = deadlines
+        self._rows: dict[UpstreamTable, Upstream] = {}
         self._routes: dict[tuple[Ability, str | None], Route] = {}
         self._tasks: dict[Server, asyncio.Task[None]] = {}
         self._pokes: dict[Upstream, asyncio.Event] = {}
@@ -82,7 +83,8 @@ class Fleet:
 
     def reload(self, config: GatewayConfig) -> None:
         """Take `config` on. Requests under way keep their servers; those that are gone get no new ones."""
-        before = {(server.address.root, server.key): server for server in self.servers.values()}
+        before = {row: self.servers[upstream] for row, upstream in self._rows.items()}
+        former = [pool for pool, _ in self.pools]
         self.config = config
         self._build(config, before)
         for server in [one for one in self._tasks if one.upstream not in self.servers]:
@@ -91,6 +93,8 @@ class Fleet:
             self._pulses.pop(server)
             server.dialer.close()
             self._leaving.append(server)
+        for pool in former:
+            pool.replace()
         self.start()
 
     @property
@@ -141,7 +145,6 @@ class Fleet:
     def ejected(self, upstream: Upstream) -> None:
         """Count an ejection and let its watcher know."""
         self.metrics.ejections.labels(upstream.name).inc()
-        self.metrics.upstream_up.labels(upstream.name).set(0)
         self.poke(upstream)
 
     def poke(self, upstream: Upstream) -> None:
@@ -159,12 +162,12 @@ class Fleet:
         await self._require_same_vectors(server, served)
         self._admit(server, served)
 
-    def _build(self, config: GatewayConfig, before: dict[tuple[str, str | None], Server]) -> None:
-        names: set[str] = set()
+    def _build(self, config: GatewayConfig, before: dict[UpstreamTable, Server]) -> None:
         pools: list[tuple[Pool, PoolTable]] = []
         servers: dict[Upstream, Server] = {}
+        self._rows = {}
         for table in config.pools:
-            members = [self._server(row, table, before, names) for row in table.upstreams]
+            members = [self._server(row, table, before) for row in table.upstreams]
             servers.update({server.upstream: server for server in members})
             pool = Pool(
                 table.name,
@@ -177,31 +180,21 @@ class Fleet:
         self.pools, self.servers = pools, servers
         self._routes.clear()
 
-    def _server(
-        self, row: UpstreamTable, table: PoolTable, before: dict[tuple[str, str | None], Server], names: set[str]
-    ) -> Server:
-        address = parse_address(row.url)
-        key = row.key or (self._environment.get(row.key_env) if row.key_env else None)
-        server = before.get((address.root, key))
-        name = row.name or f"{address.host}:{address.port}"
-        if name in names:
-            raise ConfigurationError(
-                f"Two upstreams are called '{name}'.",
-                next_step="Name each server once, or give them names of their own.",
-                context=ErrorContext(field="upstreams"),
-            )
-        names.add(name)
-        if server is None or server.name != name:
-            server = Server(
-                name,
-                address,
-                key=key,
-                deadlines=self._deadlines,
-                connect_s=self.config.timeouts.connect_s,
-                limit=table.max_outstanding,
-                owner=table.name,
-            )
+    def _server(self, row: UpstreamTable, table: PoolTable, before: dict[UpstreamTable, Server]) -> Server:
+        server = before.get(row) or Server(
+            row.called,
+            parse_address(row.url),
+            key=row.key or (self._environment.get(row.key_env) if row.key_env else None),
+            deadlines=self._deadlines,
+            connect_s=self.config.timeouts.connect_s,
+            limit=table.max_outstanding,
+            owner=table.name,
+            tls=row.tls() if row.url.startswith("https") else None,
+        )
+        self._rows[row] = server.upstream
         server.upstream.limit = table.max_outstanding
+        server.owner = table.name
+        server.dialer.connect_s = self.config.timeouts.connect_s
         return server
 
     def _find(self, ability: Ability, model: str | None) -> Route:
@@ -353,7 +346,6 @@ class Fleet:
     def _admit(self, server: Server, served: Served) -> None:
         server.upstream.admit(served)
         self._routes.clear()
-        self.metrics.upstream_up.labels(server.name).set(1)
         for pool, _ in self.pools:
             for _ in range(pool.queued):
                 pool.wake(server.upstream)

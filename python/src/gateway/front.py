@@ -156,7 +156,7 @@ class Front(asyncio.Protocol):
         limits: FrontLimits,
         deadlines: Deadlines,
         guests: Guests,
-        refused: Callable[[ArchonError], str],
+        refused: Callable[[ArchonError, str], str],
     ) -> None:
         self.keep_alive = True
         self.write_paused = False
@@ -290,9 +290,11 @@ class Front(asyncio.Protocol):
             # an answer is on its way; what follows it cannot be understood
             self.keep_alive = False
             return
-        body = envelope_bytes(error, self._refused(error))
-        head = b"%bcontent-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
-        self._transport.write(head % (STATUS_LINES[error.http_status], JSON[1], len(body)) + body)
+        request_id = self._refused(error, self._peer)
+        body = envelope_bytes(error, request_id)
+        head = b"%bcontent-type: %b\r\ncontent-length: %d\r\nx-request-id: %b\r\nconnection: close\r\n\r\n"
+        told = (STATUS_LINES[error.http_status], JSON[1], len(body), request_id.encode())
+        self._transport.write(head % told + body)
         self._linger()
 
     # What llhttp calls.

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from src.errors import InvalidInput
 
+from .config import Limits
+
 
 @dataclass(frozen=True, slots=True)
 class FrontLimits:
@@ -17,6 +19,18 @@ class FrontLimits:
     body_s: float = 30.0
     idle_s: float = 75.0
     write_s: float = 120.0
+
+
+def front_limits(limits: Limits) -> FrontLimits:
+    """What the configuration allows one client."""
+    return FrontLimits(
+        head_bytes=limits.head_bytes,
+        body_bytes=limits.body_bytes,
+        head_s=limits.head_s,
+        body_s=limits.body_s,
+        idle_s=limits.idle_s,
+        write_s=limits.unread_s,
+    )
 
 
 class Malformed(InvalidInput):

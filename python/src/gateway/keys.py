@@ -25,12 +25,20 @@ class Holder:
         self._tokens = self._full
         self._seen = 0.0
 
+    def limit(self, as_of: Holder) -> None:
+        """Take on the name and the limits of another one."""
+        if self._full != as_of._full:
+            self._tokens = as_of._full
+        self.name, self.max_concurrent = as_of.name, as_of.max_concurrent
+        self._full, self._rate = as_of._full, as_of._rate
+
     def enter(self, now: float) -> None:
-        """Count a request in; `leave` counts it out.
+        """Count a request in; `leave` counts it out, also when it was not let in.
 
         Raises:
             RateLimited: too many in this minute or at this moment; says how long to wait.
         """
+        self.running += 1
         if self._full:
             self._tokens = min(self._full, self._tokens + (now - self._seen) * self._rate)
             self._seen = now
@@ -39,14 +47,13 @@ class Holder:
                     f"The key '{self.name}' may send {self._full:.0f} requests a minute.",
                     context=ErrorContext(retry_after_s=(1 - self._tokens) / self._rate),
                 )
-        if self.max_concurrent is not None and self.running >= self.max_concurrent:
+        if self.max_concurrent is not None and self.running > self.max_concurrent:
             raise RateLimited(
                 f"The key '{self.name}' may have {self.max_concurrent} requests at a time.",
                 next_step="Wait for one of them to end.",
                 context=ErrorContext(retry_after_s=1.0),
             )
         self._tokens -= 1
-        self.running += 1
 
     def leave(self) -> None:
         """The request is over."""
@@ -56,18 +63,22 @@ class Holder:
 class KeyRing:
     """The keys that are accepted. Without any, everybody is let in (the gateway then listens on loopback only)."""
 
-    def __init__(self, tables: Sequence[KeyTable], environment: Environment, former: KeyRing | None = None) -> None:
+    def __init__(self, tables: Sequence[KeyTable], environment: Environment) -> None:
         self._holders: dict[bytes, Holder] = {}
-        self._anyone = Holder("")
+        self.anyone = Holder("")
         for table in tables:
             digest = _digest_of(table, environment)
-            old = former._holders.get(digest) if former is not None else None
-            new = Holder(table.name, table.requests_per_minute, table.max_concurrent)
-            if old is not None:
-                new.running = old.running
-            self._holders[digest] = new
+            self._holders[digest] = Holder(table.name, table.requests_per_minute, table.max_concurrent)
         if environment.token is not None and self._holders:
             self._holders.setdefault(hashlib.sha256(environment.token.encode()).digest(), Holder("archon"))
+
+    def take_over(self, former: KeyRing) -> None:
+        """Holders that stay keep what they have used, and their requests under way still count."""
+        for digest, holder in self._holders.items():
+            known = former._holders.get(digest)
+            if known is not None:
+                known.limit(holder)
+                self._holders[digest] = known
 
     def demand(self, token: str) -> None:
         """Let `token` in as well, and nobody without a key."""
@@ -85,7 +96,7 @@ class KeyRing:
             TokenRequired: no key, or one that is not known.
         """
         if not self._holders:
-            return self._anyone
+            return self.anyone
         scheme, _, key = authorization.partition(b" ")
         found = self._holders.get(hashlib.sha256(key.strip()).digest()) if scheme.lower() == b"bearer" else None
         if found is None:

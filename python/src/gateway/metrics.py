@@ -40,7 +40,7 @@ class Metrics:
         self.bad_lines = _counter(registry, "stream_bad_lines_total", "Lines of streams that are not SSE.")
         self.heals = _counter(registry, "heals_total", "Broken streams continued elsewhere.", ("result",))
         self.fallbacks = _counter(registry, "fallbacks_total", "Requests handed to a fallback.", ("provider", "result"))
-        self.key_requests = _counter(registry, "key_requests_total", "Requests by API key.", ("key", "result"))
+        self.key_requests = _counter(registry, "key_requests_total", "Requests by API key.", ("key", "status"))
         self.clamped = _counter(registry, "context_full_total", "Answers cut by the context, not by max_tokens.")
         self.duration = Histogram(
             "archon_gateway_request_duration_seconds", "From the whole request to the whole answer.",
@@ -64,6 +64,7 @@ class Metrics:
             "archon_gateway_upstream_up", "Whether the server gets requests.", ("upstream",), registry=registry
         )
         self._sent: dict[str, Counter] = {}
+        self._asked: dict[tuple[str, int], Counter] = {}
         self.meters: dict[tuple[str, str, str, int], Meter] = {}
 
     def sent_to(self, upstream: str) -> None:
@@ -71,6 +72,13 @@ class Metrics:
         child = self._sent.get(upstream)
         if child is None:
             child = self._sent[upstream] = self.attempts.labels(upstream)
+        child.inc()
+
+    def asked_by(self, key: str, status: int) -> None:
+        """Count a request of the holder of a key."""
+        child = self._asked.get((key, status))
+        if child is None:
+            child = self._asked[key, status] = self.key_requests.labels(key, str(status))
         child.inc()
 
     def meter(self, endpoint: str, model: str, upstream: str, status: int) -> Meter:

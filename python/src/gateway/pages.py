@@ -22,6 +22,7 @@ from .server import Server
 from .status import first_tokens, summed, totals
 
 Page: TypeAlias = "Callable[[], Awaitable[tuple[int, bytes, bytes]]]"
+Told: TypeAlias = "Callable[[ArchonError | None], dict[str, object] | None]"
 
 _JSON = b"application/json"
 _BREAKER = {Standing.READY: 0, Standing.EJECTED: 1, Standing.NEW: 2, Standing.WRONG: 1}
@@ -90,7 +91,7 @@ class Pages:
         }
 
     async def _health(self) -> tuple[int, bytes, bytes]:
-        pools = [self._pool(pool, options) for pool, options in self._fleet.pools]
+        pools = [self._pool(pool, options, _without_words) for pool, options in self._fleet.pools]
         well = all(pool["can_serve"] for pool in pools)
         return (200 if well else 503), _JSON, _dump({"status": "ok" if well else "degraded", "pools": pools})
 
@@ -101,16 +102,22 @@ class Pages:
         return 200, _JSON, _dump({"version": own_version(), "name": "archon-gateway"})
 
     async def _print_metrics(self) -> tuple[int, bytes, bytes]:
+        metrics = self._metrics
+        for gauge in (metrics.queued, metrics.outstanding, metrics.breaker, metrics.upstream_up):
+            gauge.clear()  # servers that a new configuration no longer names
         for pool, _ in self._fleet.pools:
-            self._metrics.queued.labels(pool.name).set(pool.queued)
+            metrics.queued.labels(pool.name).set(pool.queued)
             for one in pool.members:
-                self._metrics.outstanding.labels(one.name).set(one.outstanding)
-                self._metrics.breaker.labels(one.name).set(_BREAKER[one.standing])
-        return 200, b"text/plain; version=0.0.4; charset=utf-8", self._metrics.page()
+                metrics.outstanding.labels(one.name).set(one.outstanding)
+                metrics.breaker.labels(one.name).set(_BREAKER[one.standing])
+                metrics.upstream_up.labels(one.name).set(one.ready)
+        return 200, b"text/plain; version=0.0.4; charset=utf-8", metrics.page()
 
     async def _status(self) -> tuple[int, bytes, bytes]:
         await self._figures.refresh(self._fleet.servers)
-        pools = [self._pool(pool, options) | {"options": _options(options)} for pool, options in self._fleet.pools]
+        pools = [
+            self._pool(pool, options, _error) | {"options": _options(options)} for pool, options in self._fleet.pools
+        ]
         fallback = self._fleet.config.fallback
         return (
             200,
@@ -132,20 +139,20 @@ class Pages:
             ),
         )
 
-    def _pool(self, pool: Pool, options: PoolTable) -> dict[str, object]:
+    def _pool(self, pool: Pool, options: PoolTable, told: Told) -> dict[str, object]:
         return {
             "name": pool.name,
             "can_serve": pool.can_serve(),
             "queued": pool.queued,
             "models": sorted(pool.models()),
             "aliases": options.aliases,
-            "upstreams": [self._upstream(one) for one in pool.members],
+            "upstreams": [self._upstream(one, told) for one in pool.members],
         }
 
     def _leaving(self, server: Server) -> dict[str, object]:
         return {"name": server.name, "url": server.address.root, "outstanding": server.upstream.outstanding}
 
-    def _upstream(self, one: Upstream) -> dict[str, object]:
+    def _upstream(self, one: Upstream, told: Told) -> dict[str, object]:
         served, server = one.served, self._fleet.servers[one]
         return {
             "name": one.name,
@@ -156,7 +163,7 @@ class Pages:
             "ejections": one.ejections,
             "failures": one.failures,
             "back_in_s": self._back_in(one),
-            "last_error": _error(one.last_error),
+            "last_error": told(one.last_error),
             "models": served.models if served is not None else {},
             "abilities": sorted(served.abilities) if served is not None else [],
             "version": served.version if served is not None else None,
@@ -189,6 +196,14 @@ def _error(error: ArchonError | None) -> dict[str, object] | None:
     if error is None:
         return None
     return {"message": error.message, "code": error.code, "next_step": error.next_step}
+
+
+def _without_words(error: ArchonError | None) -> dict[str, object] | None:
+    """The error without what the server said, which may repeat a prompt: the page is open to everybody."""
+    told = _error(error)
+    if told is not None and error is not None and error.context.upstream_message:
+        told["message"] = error.meaning
+    return told
 
 
 def _dump(value: object) -> bytes:

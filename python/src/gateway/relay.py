@@ -19,7 +19,7 @@ from src.errors import (
     ProviderUnavailable,
 )
 from src.inference.models import Outcome
-from src.inference.pools import Ability, Pool, RetryBudget, Upstream
+from src.inference.pools import Ability, PoolReplaced, RetryBudget, Upstream
 
 from .ask import with_fields
 from .back import RawHeaders, Reply, Stale
@@ -88,14 +88,17 @@ class Relay:
         tried: list[Upstream] = []
         while True:
             route = self.fleet.route(trip.ask.ability, trip.ask.model)
-            upstream = await route.pool.enter(route.candidates, tried, trip.affinity)
+            try:
+                upstream = await route.pool.enter(route.candidates, tried, trip.affinity)
+            except PoolReplaced:
+                continue
             try:
                 return await self._attempt(trip, route, upstream)
             except AttemptFailed as failure:
                 verdict = failure.verdict
             finally:
-                route.pool.leave(upstream)
-            await self._settle(trip, route, upstream, verdict)
+                upstream.leave()
+            await self._settle(trip, upstream, verdict)
             tried.append(upstream)
             await self._before_next(trip, route.candidates, tried, verdict)
 
@@ -152,13 +155,14 @@ class Relay:
         """The loop's clock, in seconds."""
         return asyncio.get_running_loop().time()
 
-    def hold_against(self, pool: Pool, upstream: Upstream, error: ArchonError) -> None:
+    def hold_against(self, upstream: Upstream, error: ArchonError) -> None:
         """Note a failure of the server itself; it may be ejected for it."""
         blame = blame_for(error)
         if blame is Blame.CLIENT:
             return
         self.metrics.upstream_errors.labels(upstream.name, error.code).inc()
-        if blame is Blame.SERVER and pool.failed(upstream, error, self.now()):
+        pool = upstream.pool
+        if blame is Blame.SERVER and pool is not None and pool.failed(upstream, error, self.now()):
             self.fleet.ejected(upstream)
 
     def _is_bulk(self, trip: Trip) -> bool:
@@ -196,6 +200,7 @@ class Relay:
         kind = reply.header(b"content-type")
         verdict = judge(reply.status, kind, reply.header(b"retry-after"), whole.content, name)
         if verdict is None:
+            _require_all_vectors(trip, kind, whole.content, name)
             _count_tokens(trip, whole.content, max_model_len)
         elif verdict.as_is and not isinstance(verdict.error, ModelNotFound):
             trip.error = verdict.error
@@ -210,10 +215,10 @@ class Relay:
             headers.append((b"x-archon-context-full", b"1"))
         return headers
 
-    async def _settle(self, trip: Trip, route: Route, upstream: Upstream, verdict: Verdict) -> None:
+    async def _settle(self, trip: Trip, upstream: Upstream, verdict: Verdict) -> None:
         """Draw the conclusions for the server's standing; raise where another try could not help."""
         error = verdict.error
-        self.hold_against(route.pool, upstream, error)
+        self.hold_against(upstream, error)
         if verdict.blame is Blame.SERVER:
             return
         if verdict.blame is Blame.BUSY or verdict.blame is Blame.NOBODY:
@@ -240,10 +245,12 @@ class Relay:
     ) -> None:
         """Wait as long as the next try needs; raise the failure when there is no next try."""
         error, rules = verdict.error, self.config.retries
-        if trip.attempts >= rules.attempts or (not isinstance(error, _UNSENT) and not self.budget.spend()):
+        others = any(one.ready and one not in tried for one in candidates)
+        # A request that no server has seen costs nobody anything: it may ask every server there is.
+        unsent = isinstance(error, _UNSENT)
+        if (trip.attempts >= rules.attempts and not (unsent and others)) or not (unsent or self.budget.spend()):
             self.metrics.retries_exhausted.inc()
             raise error
-        others = any(one.ready and one not in tried for one in candidates)
         wait = 0.0 if others else self._pause(trip, error, candidates)
         left = trip.ends_by - asyncio.get_running_loop().time()
         if wait >= left:
@@ -274,6 +281,19 @@ def affinity_key(trip_headers: RawHeaders, header: bytes, ability: Ability, body
         start = body.find(b'"messages"' if ability is Ability.CHAT else b'"prompt"')
         return body[start : start + 256] if start >= 0 else None
     return None
+
+
+def _require_all_vectors(trip: Trip, kind: bytes, content: bytes, who: str) -> None:
+    """Raise AttemptFailed where a server has left out or added vectors: the client could not tell whose are whose."""
+    if trip.ask.ability is not Ability.EMBEDDINGS or not kind.startswith(b"application/json"):
+        return
+    inputs = trip.ask.fields.get("input")
+    several = isinstance(inputs, list) and not (inputs and isinstance(inputs[0], int))
+    wanted = len(inputs) if several and isinstance(inputs, list) else 1
+    found = content.count(b'"index"')
+    if found and found != wanted:
+        error = ProtocolError(f"{who} gave {found} vectors for {wanted} texts.")
+        raise AttemptFailed(Verdict(error, Blame.SERVER))
 
 
 def _count_tokens(trip: Trip, content: bytes, max_model_len: int | None) -> None:

@@ -12,9 +12,8 @@ from src.config import Environment
 from src.errors import ArchonError, ConfigurationError, ErrorContext
 
 from .app import Gateway
-from .config import GatewayConfig, Limits
+from .config import GatewayConfig
 from .front import Front, Guests
-from .front_limits import FrontLimits
 from .log import AccessLog
 
 _BACKLOG = 2048
@@ -58,12 +57,11 @@ async def listen(
         ConfigurationError: the port is taken, or the address may not be listened on without a key.
     """
     gateway = Gateway(config, environment, host, log)
-    limits = _front_limits(config.limits)
     guests = Guests()
     loop = asyncio.get_running_loop()
     try:
         server = await loop.create_server(
-            lambda: Front(gateway.handle, limits, gateway.deadlines, guests, gateway.refused),
+            lambda: Front(gateway.handle, gateway.limits, gateway.deadlines, guests, gateway.refused),
             host.strip("[]"),
             port,
             backlog=_BACKLOG,
@@ -106,14 +104,3 @@ def reload(listening: Listening, load: Callable[[], GatewayConfig]) -> bool:
         return False
     _logger.info("configuration reloaded")
     return True
-
-
-def _front_limits(limits: Limits) -> FrontLimits:
-    return FrontLimits(
-        head_bytes=limits.head_bytes,
-        body_bytes=limits.body_bytes,
-        head_s=limits.head_s,
-        body_s=limits.body_s,
-        idle_s=limits.idle_s,
-        write_s=limits.unread_s,
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import ssl
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -11,8 +12,9 @@ from src.errors import ArchonError, ErrorContext, ProtocolError, ServerFailure
 from src.inference.address import Address
 from src.inference.pools import Upstream
 
-from .back import Dialer, RawHeaders, Reply
+from .back import RawHeaders, Reply
 from .deadlines import Deadlines
+from .dial import Dialer
 from .envelope import LoopDetected
 
 INSTANCE = f"archon-gateway-{secrets.token_hex(6)}"
@@ -65,13 +67,14 @@ class Server:
         connect_s: float,
         limit: int,
         owner: str,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.name = name
         self.address = address
         self.key = key
         self.owner = owner
         self.upstream = Upstream(name, limit)
-        self.dialer = Dialer(address, name, deadlines, connect_s)
+        self.dialer = Dialer(address, name, deadlines, connect_s, tls)
         self.base_path = urlsplit(address.root).path.encode()
         self._cut_v1 = False
         self._passes_keys = True

@@ -66,7 +66,8 @@ class StreamRelay:
             first = await self._first_event(reply)
             await self._flow(reply, first)
         except asyncio.CancelledError:
-            self._count_leaving(reply)
+            if self.trip.outcome is None:
+                self._count_leaving(reply)
             raise
         else:
             return None
@@ -117,7 +118,7 @@ class StreamRelay:
             return
         self.server.dialer.done(reply)
         outcome, failure = self._what_happened(failure)
-        self.relay.hold_against(self.route.pool, self.server.upstream, failure)
+        self.relay.hold_against(self.server.upstream, failure)
         if self.healing is not None and await Continuation(self, self.healing).run():
             return
         await self.break_off(outcome, failure)

@@ -24,7 +24,6 @@ class Trip:
     envoy: Envoy = field(repr=False)
     started: float
     ends_by: float
-    key_name: str = ""
     affinity: bytes | None = None
     model: str = ""
     upstream: str = ""

@@ -80,6 +80,7 @@ class Upstream:
         "needs_proof",
         "out_for_s",
         "outstanding",
+        "pool",
         "probe_at",
         "served",
         "standing",
@@ -88,6 +89,7 @@ class Upstream:
     def __init__(self, name: str, limit: int = 256) -> None:
         self.name = name
         self.limit = limit
+        self.pool: Pool | None = None
         self.served: Served | None = None
         self.standing = Standing.NEW
         self.outstanding = 0
@@ -108,6 +110,13 @@ class Upstream:
     def free(self) -> bool:
         """Whether it may take one more request."""
         return self.standing is Standing.READY and self.outstanding < self.limit
+
+    def leave(self) -> None:
+        """A request is over: the first in line that can use the place gets it."""
+        self.outstanding -= 1
+        # asked of the pool that it is in now, which may be another one than the request came through
+        if self.pool is not None and self.pool.queued:
+            self.pool.wake(self)
 
     def succeeded(self) -> None:
         """An answer came that proves the server works (its refusal of a bad request does too)."""
@@ -185,6 +194,10 @@ def preferred(candidates: Sequence[Upstream], key: bytes) -> Upstream:
     return max(candidates, key=lambda one: hashlib.blake2b(key + one.name.encode(), digest_size=8).digest())
 
 
+class PoolReplaced(Exception):
+    """The pool was made anew while a request waited in its line: it has to look for its way again."""
+
+
 class _Waiter:
     __slots__ = ("candidates", "future")
 
@@ -204,6 +217,9 @@ class Pool:
         self.threshold = threshold
         self._waiting: deque[_Waiter] = deque()
         self._turn = 0
+        self._replaced = False
+        for one in self.members:
+            one.pool = self
 
     @property
     def queued(self) -> int:
@@ -229,7 +245,7 @@ class Pool:
         return bool(models) and all(any(one.standing is Standing.READY for one in ups) for ups in models.values())
 
     async def enter(self, candidates: Sequence[Upstream], avoid: Collection[Upstream], key: bytes | None) -> Upstream:
-        """Take a place on one of `candidates`, waiting in line when all are full; give it back with `leave`.
+        """Take a place on one of `candidates`, waiting in line when all are full; `Upstream.leave` gives it back.
 
         `avoid` holds servers that failed this request already: they are taken only when no other is ready.
 
@@ -237,6 +253,7 @@ class Pool:
             ProviderUnavailable: none of them is ready.
             RateLimited: the line is full.
             Overloaded: no place came free in time.
+            PoolReplaced: `replace` was called meanwhile.
         """
         if not self._waiting:
             chosen = self._choose(candidates, avoid, key)
@@ -245,11 +262,12 @@ class Pool:
                 return chosen
         return await self._wait(candidates, avoid, key)
 
-    def leave(self, upstream: Upstream) -> None:
-        """Give the place back; the first in line that can use it gets it."""
-        upstream.outstanding -= 1
-        if self._waiting:
-            self.wake(upstream)
+    def replace(self) -> None:
+        """Other pools have taken this one's place: whoever waits in its line goes and stands in theirs."""
+        self._replaced = True
+        for waiter in self._waiting:
+            if not waiter.future.done():
+                waiter.future.set_result(None)
 
     def wake(self, upstream: Upstream) -> None:
         """A place is free on `upstream`, or it is gone for good: whoever waits for it should look again."""
@@ -316,6 +334,8 @@ class Pool:
                 await place.future
             finally:
                 self._waiting.remove(place)
+            if self._replaced:
+                raise PoolReplaced(self.name)
             chosen = self._choose(place.candidates, avoid, key)
             if chosen is not None:
                 chosen.outstanding += 1

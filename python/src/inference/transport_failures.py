@@ -30,6 +30,7 @@ from src.errors import (
 
 from .address import is_loopback
 
+_OUR_CERTIFICATE = "Reach it through the gateway, whose servers may have a client_cert in gateway.toml."
 _CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
 
 
@@ -157,7 +158,8 @@ def tls_error(cause: ssl.SSLError, where: str, context: ErrorContext) -> ArchonE
         "not valid for": ("its certificate is for another name", "Use the name that stands in the certificate."),
         "wrong_version_number": ("it speaks no TLS", "Use http:// instead of https:// in the base URL."),
         "record layer failure": ("it speaks no TLS", "Use http:// instead of https:// in the base URL."),
-        "certificate required": ("it wants a client certificate", None),
+        "certificate required": ("it wants a client certificate", _OUR_CERTIFICATE),
+        "handshake failure": ("it refused us, perhaps because it wants a client certificate", _OUR_CERTIFICATE),
     }
     for mark, (reason, step) in reasons.items():
         if mark in text:

@@ -122,6 +122,10 @@ class Door:
         return await Client(self.port).open()
 
     async def metric(self, name: str, **labels: str) -> float:
+        """As `count`."""
+        return self.count(name, **labels)
+
+    def count(self, name: str, **labels: str) -> float:
         """The value of a metric now; 0 where it was never counted."""
         value = self.gateway.metrics.registry.get_sample_value(f"archon_gateway_{name}", labels)
         return value or 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import ssl
 import struct
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -197,6 +198,7 @@ class FaultyServer:
         self.probes: list[Seen] = []
         self.left = asyncio.Event()
         self.connections = 0
+        self.scheme = "http"
         self.host = "127.0.0.1"
         self.port = 0
         self._server: asyncio.Server | None = None
@@ -205,11 +207,12 @@ class FaultyServer:
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        return f"{self.scheme}://{self.host}:{self.port}"
 
-    async def start(self) -> FaultyServer:
+    async def start(self, tls: ssl.SSLContext | None = None) -> FaultyServer:
         """Listen, at the same port again after `stop`."""
-        self._server = await asyncio.start_server(self._serve, self.host, self.port, limit=2**24)
+        self.scheme = "https" if tls is not None else "http"
+        self._server = await asyncio.start_server(self._serve, self.host, self.port, limit=2**24, ssl=tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

@@ -23,10 +23,14 @@ from .faulty import (
 )
 
 BUSY = b'{"error":{"message":"The engine is currently busy.","type":"Service Unavailable","param":null,"code":503}}'
+BROKEN = b'{"error":{"message":"EngineCore encountered an issue.","type":"InternalServerError","code":500}}'
 TOO_LONG = (
     b'{"error":{"message":"This model\'s maximum context length is 2048 tokens. However, your prompt contains at least '
     b'2049 input tokens","type":"BadRequestError","param":"input_tokens","code":400}}'
 )
+NO_TOOLS = b'{"error":{"message":"tool choice requires --enable-auto-tool-choice","type":"BadRequestError","code":400}}'
+NO_DIMENSIONS = b'{"error":{"message":"no matryoshka representation","type":"BadRequestError","code":400}}'
+ANTHROPIC = b'{"type":"error","error":{"type":"invalid_request_error","message":"max_tokens: Field required"}}'
 HTML = b"<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
 FAILURES: dict[str, Behaviour] = {
     "reset before the head": reset,
@@ -43,6 +47,11 @@ FAILURES: dict[str, Behaviour] = {
     "200 with an error": answers(BUSY),
     "200 with HTML": answers(HTML, "text/html"),
     "200 without a body": answers(b""),
+    "408": status(408, b""),
+    "409": status(409, b""),
+    "425": status(425, b""),
+    "head, never a body": raw(b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n", "hang"),
+    "reset inside a JSON body": raw(b'HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n{"id', "reset"),
     "half a JSON body": raw(b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{"id'),
     "redirect": status(307, b"", location="http://127.0.0.1:9/"),
     "draining": status(500, b'{"error":{"message":"cannot schedule new futures after shutdown","code":500}}'),
@@ -91,6 +100,9 @@ async def test_embeddings_are_tried_elsewhere_too(stage: Stage) -> None:
         (400, TOO_LONG, 400, 400),
         (422, b'{"detail":"nope"}', 400, "provider_bad_request"),
         (400, b'{"detail":"There was an error parsing the body"}', 400, "provider_bad_request"),
+        (400, b"Invalid request", 400, "provider_bad_request"),
+        (400, NO_TOOLS, 400, 400),
+        (400, NO_DIMENSIONS, 400, 400),
         (500, TOO_LONG, 400, "context_length_exceeded"),
         (401, b'{"error":"Unauthorized"}', 502, "provider_authentication"),
         (403, b"", 502, "provider_permission"),
@@ -113,6 +125,13 @@ async def test_the_servers_own_words_of_a_refusal_are_kept(stage: Stage) -> None
     server.behaves = status(400, TOO_LONG)
     door = await stage.door(server)
     assert (await door.chat()).body == TOO_LONG
+
+
+async def test_a_refusal_in_anthropics_shape_is_passed_on(stage: Stage) -> None:
+    server = await stage.server()
+    server.behaves = status(400, ANTHROPIC)
+    answer = await (await stage.door(server)).chat()
+    assert (answer.status, answer.error["message"]) == (400, "max_tokens: Field required")
 
 
 async def test_a_missing_route_says_so_in_the_envelope(stage: Stage) -> None:
@@ -164,6 +183,53 @@ async def test_a_server_whose_health_lies_stays_out_until_it_does_some_work(stag
         await door.chat()
     await until(lambda: len([probe for probe in bad.probes if probe.fields]) >= 2)
     assert [up.standing for up in door.gateway.fleet.servers] == ["ejected", "ready"]
+
+
+async def test_a_server_is_asked_again_when_it_said_to_come_back_at_once(stage: Stage) -> None:
+    server = await stage.server()
+    server.next = [status(429, b"{}", retry_after="0")]
+    door = await stage.door(server)
+    assert ((await door.chat()).status, len(server.seen)) == (200, 2)
+
+
+async def test_a_client_that_leaves_while_the_next_try_waits_gets_none(stage: Stage) -> None:
+    server = await stage.server()
+    server.behaves = status(429, b"{}", retry_after="30")
+    door = await stage.door(server, retries={"longest_wait_s": 60.0})
+    asking = asyncio.create_task(door.chat())
+    await until(lambda: door.count("retries_total", upstream=server.url[7:]) == 1)
+    asking.cancel()
+    await until(lambda: len(door.log) == 1)
+    assert (door.log[0]["outcome"], len(server.seen), door.gateway.running) == ("cancelled", 1, 0)
+
+
+@pytest.mark.parametrize("behaviour", [answers(BROKEN), stream(b"data: " + BROKEN + b"\n\n", b"data: [DONE]\n\n")])
+async def test_a_200_that_carries_an_error_counts_against_the_server(stage: Stage, behaviour: Behaviour) -> None:
+    server = await stage.server()
+    server.behaves = behaviour
+    door = await stage.door(server, retries={"attempts": 1})
+    answer = await door.stream()
+    upstream = next(iter(door.gateway.fleet.servers))
+    assert (answer.status, answer.error["code"], upstream.failures) == (502, "provider_failure", 1)
+    assert await door.metric("upstream_errors_total", upstream=upstream.name, error="provider_failure") == 1
+
+
+@pytest.mark.parametrize("behaviour", [status(503, BUSY), stream(b"data: " + BUSY + b"\n\n", b"data: [DONE]\n\n")])
+async def test_a_full_queue_is_the_same_however_it_is_told_and_no_fault(stage: Stage, behaviour: Behaviour) -> None:
+    server = await stage.server()
+    server.behaves = behaviour
+    door = await stage.door(server, retries={"attempts": 1})
+    answer = await door.stream()
+    assert (answer.status, answer.error["code"], answer.headers["retry-after"]) == (503, "overloaded", "1")
+    assert next(iter(door.gateway.fleet.servers)).failures == 0
+
+
+async def test_a_request_that_no_server_took_may_ask_them_all(stage: Stage) -> None:
+    servers = [await stage.server() for _ in range(5)]
+    door = await stage.door(*servers, discovery={"refresh_s": 60.0})
+    for dead in servers[:4]:
+        await dead.stop()
+    assert [(await door.chat()).status for _ in range(2)] == [200, 200]
 
 
 async def test_the_last_server_is_not_left_out_for_answers_of_500(stage: Stage) -> None:

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.errors import ConnectionRefused, FirstByteTimeout, ProtocolError, ServerFailure
+from src.errors import ConnectionRefused, FirstByteTimeout, ProtocolError, RateLimited, ServerFailure
 from src.gateway.ask import read_ask
 from src.gateway.bulk import join
 from src.gateway.heal import Healing
 from src.gateway.keys import Holder
 from src.gateway.sse import StreamWatch
-from src.inference.pools import Ability, Pool, RetryBudget, Served, Upstream, least_busy, preferred
+from src.inference.pools import RECENT, Ability, Pool, RetryBudget, Served, Upstream, least_busy, preferred
 
 from .faulty import DONE, event
 
@@ -92,6 +92,20 @@ def test_an_answer_forgives_the_failures_before_it() -> None:
     assert pool.members[0].ready
 
 
+@given(st.lists(st.booleans(), max_size=60))
+def test_a_server_is_out_after_three_failures_in_a_row_or_when_half_of_its_answers_fail(answers: list[bool]) -> None:
+    pool, in_a_row, recent = _pool("a", "b"), 0, list[bool]()
+    one = pool.members[0]
+    for good in answers:
+        recent, in_a_row = [*recent, good][-RECENT:], 0 if good else in_a_row + 1
+        half = not good and len(recent) >= 8 and recent.count(False) * 2 > len(recent)
+        ejected = pool.failed(one, ServerFailure("500"), 0.0) if not good else one.succeeded() is not None
+        assert (ejected, one.free) == (in_a_row == 3 or half, not ejected)
+        if ejected:
+            one.admit(Served({"m": None}, frozenset({Ability.CHAT})))
+            recent, in_a_row = [], 0
+
+
 def test_a_server_that_hangs_is_asked_less_and_less_often() -> None:
     one = _upstream("a")
     one.eject(0.0, needs_proof=True)
@@ -127,10 +141,11 @@ def test_a_rate_refills_steadily() -> None:
     holder = Holder("a", requests_per_minute=60)
     for _ in range(60):
         holder.enter(100.0)
-    with pytest.raises(Exception, match="60 requests a minute"):
+    with pytest.raises(RateLimited, match="60 requests a minute"):
         holder.enter(100.0)
     holder.enter(101.01)
-    assert holder.running == 61
+    with pytest.raises(RateLimited):
+        holder.enter(101.02)
 
 
 def test_parts_of_embeddings_are_joined_without_touching_the_vectors() -> None:
