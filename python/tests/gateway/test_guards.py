@@ -189,6 +189,22 @@ async def test_a_keys_requests_at_a_time_are_limited(stage: Stage) -> None:
     assert (second.status, second.error["code"], (await first).status) == (429, "rate_limit_exceeded", 504)
 
 
+async def test_requests_are_counted_by_key(stage: Stage) -> None:
+    door = await stage.door(await stage.server(), keys=[{"name": "a", "key": "a-key", "requests_per_minute": 1}])
+    for _ in range(2):
+        await door.ask("/v1/chat/completions", CHAT, {"Authorization": "Bearer a-key"})
+    assert [door.count("key_requests_total", key="a", status=status) for status in ("200", "429")] == [1, 1]
+    assert [line["key"] for line in door.log] == ["a", "a"]
+
+
+async def test_a_request_refused_unread_has_its_id_in_answer_and_log(stage: Stage) -> None:
+    door = await stage.door(await stage.server(), limits={"body_bytes": 10})
+    answer = await door.ask("/v1/chat/completions", CHAT)
+    [line] = door.log
+    ids = (answer.headers["x-request-id"], answer.error["request_id"], line["request_id"])
+    assert (len(set(ids)), line["status"], line["error"]) == (1, 413, "request_too_large")
+
+
 async def test_a_foreign_host_is_refused(stage: Stage) -> None:
     door = await stage.door(await stage.server())
     answer = await door.ask("/v1/chat/completions", CHAT, {"Host": "evil.example"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass, field
 
@@ -27,6 +28,7 @@ class Teller:
     held: int = 0
     tells: list[str] = field(default_factory=lambda: list(WORDS))
     asked: list[dict[str, object]] = field(default_factory=list)
+    go: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def __call__(self, line: Line, seen: Seen) -> None:
         if seen.path == "/detokenize":
@@ -39,7 +41,13 @@ class Teller:
             first = event().replace(b"}]}", b'}],"prompt_token_ids":[1,2,3],"prompt_text":null}')
             told = [event(WORDS[number], token_ids=[100 + number]) for number in range(self.words)]
             held = [event("", token_ids=[100 + self.words + number]) for number in range(self.held)]
-            await stream(first, *told, *held, ending=self.ending)(line, seen)
+            if self.ending == "wait":
+                await line.begin_stream()
+                await line.chunk(first + b"".join(told))
+                await self.go.wait()
+                line.reset()
+            else:
+                await stream(first, *told, *held, ending=self.ending)(line, seen)
 
     async def _go_on(self, line: Line, start: int) -> None:
         await line.begin_stream()
@@ -58,7 +66,7 @@ async def _door(stage: Stage, teller: Teller, *, heal: bool = True) -> Door:
     return await stage.door(one, two, pool={"heal": heal})
 
 
-def _text(answer: Answer) -> str:
+def text_of(answer: Answer) -> str:
     choices = [event["choices"][0] for event in answer.events if event.get("choices")]  # type: ignore[index]
     return "".join(choice["delta"]["content"] for choice in choices)
 
@@ -68,7 +76,7 @@ def _text(answer: Answer) -> str:
 async def test_the_client_sees_one_unbroken_text(stage: Stage, words: int, ending: str) -> None:
     door = await _door(stage, Teller(words, ending))
     answer = await door.stream(max_tokens=8, temperature=0)
-    assert (_text(answer), answer.ended, answer.body.endswith(DONE)) == (STORY, True, True)
+    assert (text_of(answer), answer.ended, answer.body.endswith(DONE)) == (STORY, True, True)
     assert {event["id"] for event in answer.events} == {"chatcmpl-1"}
     assert answer.events[-1]["archon"] == {"healed": 1, "promise": "the same text up to numeric ties"}
     assert (door.log[0]["outcome"], door.log[0]["heals"]) == ("complete", 1)
@@ -77,7 +85,7 @@ async def test_the_client_sees_one_unbroken_text(stage: Stage, words: int, endin
 async def test_what_the_server_held_back_is_told_again(stage: Stage) -> None:
     teller = Teller(words=3, held=2)
     answer = await (await _door(stage, teller)).stream(max_tokens=8, temperature=0, stop=["xy"])
-    assert (_text(answer), teller.asked[0]["prompt"]) == (STORY, [1, 2, 3, 100, 101, 102])
+    assert (text_of(answer), teller.asked[0]["prompt"]) == (STORY, [1, 2, 3, 100, 101, 102])
 
 
 async def test_stop_seed_and_the_rest_of_max_tokens_go_along(stage: Stage) -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 from pathlib import Path
 
 import pytest
 
-from src.config import load_environment
+from src.config import REPOSITORY, load_environment
 from src.errors import ConfigurationError
 from src.gateway.config import GatewayConfig, LocalServers, load_config
-from src.gateway.serve import reload
+from src.gateway.metrics import Metrics
+from src.gateway.serve import listen, reload
 
 from .conftest import Stage
 from .door import CHAT, Door, until
@@ -112,6 +114,34 @@ async def test_health_is_200_while_one_of_two_servers_is_down(stage: Stage) -> N
     await one.stop()
     await until(lambda: not next(iter(door.gateway.fleet.servers)).ready)
     assert (await door.get("/health")).status == 200
+
+
+async def test_what_a_server_said_stays_off_the_page_that_is_open_to_all(stage: Stage) -> None:
+    server = await stage.server()
+    server.behaves = status(500, b'{"error":{"message":"cannot parse: the secret prompt","code":500}}')
+    door = await stage.door(server, retries={"attempts": 1})
+    await door.chat()
+    pages = [(await door.get(path)).body for path in ("/health", "/gateway/status")]
+    assert [b"provider_failure" in page for page in pages] == [True, True]
+    assert [b"secret prompt" in page for page in pages] == [False, True]
+
+
+async def test_a_second_gateway_at_the_same_port_is_refused(stage: Stage) -> None:
+    door = await stage.door(await stage.server())
+    with pytest.raises(ConfigurationError, match="cannot listen") as raised:
+        await listen(door.gateway.config, load_environment({}), "127.0.0.1", door.port)
+    assert raised.value.context.field == "ARCHON_GATEWAY_PORT"
+
+
+@pytest.mark.parametrize("place", ["docs/operate/gateway.md", "docs/operate/grafana/gateway.json"])
+def test_every_metric_that_is_named_exists(place: str) -> None:
+    endings = {"counter": "_total"}
+    exist = {family.name + endings.get(family.type, "") for family in Metrics().registry.collect()}
+    text = (REPOSITORY / place).read_text()
+    table = text.partition("| metric | what |")[2].partition("\n\n")[0]
+    named = {name.removesuffix("_bucket") for name in re.findall(r"archon_gateway_[a-z_]+[a-z]", text)}
+    named |= {f"archon_gateway_{name}" for name in re.findall(r"`([a-z_]+)(?:\{[a-z,]+\})?`", table)}
+    assert (len(named) > 15, named - exist) == (True, set())
 
 
 async def test_the_metrics_page_counts_what_happened(stage: Stage) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -45,8 +46,7 @@ async def test_what_is_too_much_waits_and_is_then_served(stage: Stage) -> None:
     server.behaves = wait
     door = await stage.door(server, pool={"max_outstanding": 2}, timeouts={"answer_s": 10})
     tasks = [asyncio.create_task(door.chat()) for _ in range(6)]
-    await until(lambda: door.gateway.fleet.pools[0][0].queued == 4)
-    assert len(server.seen) == 2
+    await until(lambda: (door.gateway.fleet.pools[0][0].queued, len(server.seen)) == (4, 2))
     release.set()
     assert [(await task).status for task in tasks] == [200] * 6
 
@@ -136,6 +136,37 @@ async def test_a_small_request_is_not_behind_a_large_one(stage: Stage) -> None:
     await until(lambda: len(order) >= 2)
     await door.ask("/v1/embeddings", {"model": "e", "input": ["y"]})
     assert (order.index(1) < 8, (await large).status) == (True, 200)
+
+
+@pytest.mark.parametrize("split", [2, 64])
+async def test_an_answer_that_lacks_a_vector_is_fetched_elsewhere(stage: Stage, split: int) -> None:
+    lacking, well = await stage.server("e", "embed"), await stage.server("e", "embed")
+
+    async def one_too_few(line: Line, seen: Seen) -> None:
+        await good(line, replace(seen, fields=seen.fields | {"input": seen.fields["input"][1:]}))  # type: ignore[index]
+
+    lacking.behaves = one_too_few
+    door = await stage.door(lacking, well, pool={"split_inputs": split})
+    answers = [await door.ask("/v1/embeddings", {"model": "e", "input": list("abcde")}) for _ in range(2)]
+    assert [len(json.loads(answer.body)["data"]) for answer in answers] == [5, 5]
+    assert door.count("upstream_errors_total", upstream=lacking.url[7:], error="protocol") > 0
+
+
+async def test_parts_in_another_order_keep_their_places(stage: Stage) -> None:
+    server = await stage.server("e", "embed")
+
+    async def backwards(line: Line, seen: Seen) -> None:
+        texts = seen.fields["input"]
+        assert isinstance(texts, list)
+        rows = [{"index": at, "embedding": [float(text)]} for at, text in reversed(list(enumerate(texts)))]
+        await line.answer(200, json.dumps({"data": rows, "usage": {"prompt_tokens": 2, "total_tokens": 2}}).encode())
+
+    server.behaves = backwards
+    door = await stage.door(server, pool={"split_inputs": 2})
+    answer = await door.ask("/v1/embeddings", {"model": "e", "input": list("01234")})
+    assert sorted((row["index"], row["embedding"][0]) for row in json.loads(answer.body)["data"]) == [
+        (at, float(at)) for at in range(5)
+    ]
 
 
 async def test_one_bad_text_of_a_large_request_is_refused_in_the_servers_words(stage: Stage) -> None:

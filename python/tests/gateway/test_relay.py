@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from .conftest import Stage
-from .door import CHAT
+from .door import CHAT, Door, until
 from .faulty import DONE, answers, chat_answer, event, good, stream, whole_stream
 
 
@@ -46,6 +48,24 @@ async def test_a_request_without_a_model_goes_to_the_default(stage: Stage) -> No
     assert (answer.status, server.seen[0].fields) == (200, {"messages": []})
 
 
+@pytest.mark.parametrize("named", [{}, {"model": None}, {"model": ""}])
+async def test_a_pools_own_default_counts_where_no_model_is_named(stage: Stage, named: dict[str, object]) -> None:
+    server = await stage.server("first")
+    server.models["second"] = 1024
+    door = await stage.door(server, pool={"default_model": "nick", "aliases": {"nick": "second"}})
+    answer = await door.ask("/v1/chat/completions", {"messages": []} | named)
+    assert (answer.status, server.seen[0].fields["model"]) == (200, "second")
+
+
+async def test_the_name_asked_for_is_kept_where_the_server_answers_with_another(stage: Stage) -> None:
+    server = await stage.server("first")
+    server.models["second"] = 1024
+    server.behaves = answers(chat_answer(model="first"))
+    door = await stage.door(server)
+    await door.chat(model="second")
+    assert (door.log[0]["model"], door.count("tokens_total", model="second", type="prompt")) == ("second", 7)
+
+
 async def test_requests_go_to_the_server_that_serves_their_model(stage: Stage) -> None:
     chat, embed = await stage.server("c"), await stage.server("e", "embed")
     door = await stage.door(chat, embed)
@@ -66,7 +86,7 @@ async def test_an_unknown_model_is_404_and_names_those_served(stage: Stage) -> N
     door = await stage.door(await stage.server("c"))
     answer = await door.chat(model="other")
     assert (answer.status, answer.error["code"], answer.error["param"]) == (404, "model_not_found", "model")
-    assert "c" in str(answer.error["message"])
+    assert str(answer.error["message"]).endswith("Served for chat: c.")
 
 
 async def test_the_request_id_runs_through_server_answer_and_log(stage: Stage) -> None:
@@ -76,6 +96,12 @@ async def test_the_request_id_runs_through_server_answer_and_log(stage: Stage) -
     request_id = answer.headers["x-request-id"]
     assert request_id.startswith("trace-123-")
     assert [server.seen[0].headers["x-request-id"], door.log[0]["request_id"]] == [request_id, request_id]
+
+
+async def test_an_id_that_could_break_a_header_or_a_log_is_not_taken_on(stage: Stage) -> None:
+    door = await stage.door(await stage.server())
+    answer = await door.ask("/v1/chat/completions", CHAT, {"X-Request-Id": 'a b"c'})
+    assert answer.headers["x-request-id"].startswith("req-")
 
 
 async def test_two_requests_with_the_same_id_get_two_ids(stage: Stage) -> None:
@@ -109,6 +135,29 @@ async def test_the_list_of_models_has_context_lengths_and_aliases(stage: Stage) 
         ("c", 2048, None),
         ("nick", 2048, "c"),
     ]
+
+
+async def test_models_of_all_servers_stand_in_one_list_while_one_is_ready(stage: Stage) -> None:
+    one, two, other = await stage.server("c"), await stage.server("c"), await stage.server("e", "embed")
+    door = await stage.door(one, two, other)
+    before = await _listed(door)
+    await one.stop()
+    await other.stop()
+    await until(lambda: [up.ready for up in door.gateway.fleet.servers] == [False, True, False])
+    assert (before, await _listed(door)) == (["c", "e"], ["c"])
+
+
+async def _listed(door: Door) -> list[str]:
+    return [row["id"] for row in json.loads((await door.get("/v1/models")).body)["data"]]
+
+
+async def test_probes_only_get_and_post_known_paths(stage: Stage) -> None:
+    server = await stage.server()
+    await stage.door(server)
+    asked = {(probe.method, probe.path) for probe in server.probes}
+    assert {("GET", "/health"), ("GET", "/v1/models"), ("GET", "/version")} <= asked
+    assert {method for method, _ in asked} == {"GET", "POST"}
+    assert not any(path.endswith("/") for _, path in asked)
 
 
 async def test_only_the_documented_paths_lead_to_a_server(stage: Stage) -> None:

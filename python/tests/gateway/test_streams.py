@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 
 import pytest
 
 from .conftest import Stage
 from .door import STREAM, Client, Door, until
-from .faulty import DONE, Behaviour, Line, Seen, event, good, hang, stream
+from .faulty import DONE, Behaviour, Line, Seen, event, good, hang, status, stream
 
 ERROR = (
     b'data: {"error": {"message": "EngineCore encountered an issue.", "type": "InternalServerError", "code": 500}}\n\n'
@@ -43,6 +44,28 @@ async def test_a_broken_stream_ends_with_one_error_event(stage: Stage, name: str
         False,
         False,
     )
+
+
+async def test_every_stream_asked_for_has_one_outcome(stage: Stage) -> None:
+    server = await stage.server()
+    server.next = [good, status(500), stream(*TWO, ending="reset"), stream(*TWO, ERROR, DONE), hang, good]
+    door = await stage.door(server, retries={"attempts": 1}, discovery={"failures_to_eject": 1000})
+    for _ in range(len(server.next)):
+        await door.stream()
+    kinds = Counter(str(line["outcome"]) for line in door.log)
+    assert kinds == {"complete": 2, "truncated": 1, "upstream_error": 3}
+    assert {kind: door.count("streams_total", outcome=kind) for kind in kinds} == kinds
+
+
+async def test_a_client_that_leaves_with_the_last_event_has_had_a_whole_stream(stage: Stage) -> None:
+    server = await stage.server()
+    server.behaves = stream(event("a"), event("", "stop") + DONE, ending="hang")
+    door = await stage.door(server)
+    client = await _asking(door, streaming=True)
+    await client.reader.readuntil(DONE)
+    client.leave()
+    await until(lambda: len(door.log) == 1)
+    assert (door.log[0]["outcome"], door.count("cancelled_total")) == ("complete", 0)
 
 
 async def test_a_broken_stream_counts_against_the_server_and_in_the_metrics(stage: Stage) -> None:
