@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-import openai
 import structlog
-from openai.types.chat import ChatCompletionMessageParam
 
 from src.errors import BadRequest, ErrorContext, JsonValue, ModelNotFound, redact_url
 
@@ -20,6 +19,9 @@ from .provider import ActiveProvider, Provider
 from .retry import NO_RETRIES, RetryPolicy, budget_for, with_retries
 from .token_counts import TokenEstimate
 from .tokenizer import ServerTokenizer
+
+if TYPE_CHECKING:
+    from openai.types.chat import ChatCompletionMessageParam
 
 _log = structlog.get_logger("archon.inference.chat")
 _GO_ON = (
@@ -125,6 +127,8 @@ class ProviderChatModel:
     async def _create(
         self, model: str, turns: Sequence[ChatCompletionMessageParam], params: dict[str, object]
     ) -> ChunkStream:
+        import openai
+
         # The call that chat.completions.create makes, with its chunks left as they come: see ChunkStream.
         return await self._client.post(
             "/chat/completions",

@@ -9,10 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeAlias
-
-import httpx2
-import openai
+from typing import TYPE_CHECKING, TypeAlias
 
 from src.errors import (
     ArchonError,
@@ -28,13 +25,16 @@ from src.errors import (
 
 from .client import Deadlines
 from .models import Outcome, StreamEnd, TextDelta, Usage
-from .sdk_errors import classify_sdk_error, filled
+from .sdk_errors import classify_sdk_error, filled, sdk_failures
+
+if TYPE_CHECKING:
+    import openai
 
 ChunkStream: TypeAlias = "openai.AsyncStream[object]"
 """Events as plain JSON: making the SDK's model of each chunk took more time than everything else in a token's way."""
 Choice: TypeAlias = dict[str, object]
-_FAILURES = (openai.OpenAIError, httpx2.HTTPError, OSError, ValueError, TypeError, AttributeError)
-"""What the SDK raises on a refusal, a broken connection, and an answer that is not what it expects."""
+_MISSHAPEN = (TypeError, AttributeError)
+"""What reading an event raises that is not what it should be."""
 
 
 class StreamReader:
@@ -68,7 +68,7 @@ class StreamReader:
             raise FirstByteTimeout(silence, context=self._context) from late
         except ArchonError as error:
             raise filled(error, self._context) from error.__cause__
-        except _FAILURES as error:
+        except (*sdk_failures(), *_MISSHAPEN) as error:
             raise self._typed(error) from error
         finally:
             if self._first is None:
@@ -95,6 +95,8 @@ class StreamReader:
             await stream.close()
 
     def _as_stream(self, answer: object) -> ChunkStream:
+        import openai
+
         if not isinstance(answer, openai.AsyncStream):
             raise ProtocolError("The answer is no event stream", context=self._context)
         return answer
@@ -112,7 +114,7 @@ class StreamReader:
             raise StallTimeout(f"The stream fell silent for {gap_s:g} s", context=self._context) from late
         except ArchonError:
             raise
-        except _FAILURES as error:
+        except (*sdk_failures(), *_MISSHAPEN) as error:
             raise self._typed(error) from error
 
     async def _next_chunk(self) -> Choice | None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cache
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import httpx2
-import openai
-from openai import _base_client
 
 from src.errors import ConfigurationError, ErrorContext, ProtocolError, redact_url
 
 from .pool import CONNECT_S, server_pool
 from .provider import ActiveProvider, Endpoint
+
+if TYPE_CHECKING:  # loaded where it is used: see `load_sdk`
+    import openai
 
 NO_KEY = "none"
 """What stands where a key belongs when the server wants none: the SDK insists on one, vLLM ignores it."""
@@ -43,6 +44,15 @@ class ClientArguments(TypedDict):
     max_retries: int
     timeout: httpx2.Timeout
     http_client: httpx2.AsyncClient
+
+
+def load_sdk() -> None:
+    """Load the SDK, which takes a quarter of the time of all that the server loads.
+
+    So nothing of this room loads it at its own import: the server is ready without it, and then calls this beside its
+    work, so that no first question waits for it either.
+    """
+    import openai  # noqa: F401
 
 
 def client_arguments(endpoint: Endpoint, *, deadlines: Deadlines | None = None) -> ClientArguments:
@@ -84,6 +94,8 @@ def private(client: openai.AsyncOpenAI) -> openai.AsyncOpenAI:
 
 @cache
 def _platform() -> object:
+    from openai import _base_client
+
     find_out = getattr(_base_client, "get_platform", None)
     return find_out() if callable(find_out) else None
 
@@ -131,11 +143,15 @@ def make_client(endpoint: Endpoint, *, deadlines: Deadlines | None = None) -> op
     Raises:
         ConfigurationError: the endpoint has no base URL; nothing was sent.
     """
+    import openai
+
     return private(openai.AsyncOpenAI(**client_arguments(endpoint, deadlines=deadlines)))
 
 
 def make_v1_client(endpoint: Endpoint) -> openai.AsyncOpenAI:
     """A client for one of the six older providers, made by exactly v1's call (SDK time-outs and retries)."""
+    import openai
+
     if endpoint.base_url is None:
         return openai.AsyncOpenAI(api_key=endpoint.api_key)
     return openai.AsyncOpenAI(api_key=endpoint.api_key, base_url=endpoint.base_url)

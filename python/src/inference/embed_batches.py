@@ -12,9 +12,6 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-import httpx2
-import openai
-
 from src.errors import (
     ArchonError,
     AuthenticationFailed,
@@ -38,7 +35,7 @@ from src.errors import (
 from .models import Embedded
 from .pacing import Pacing
 from .retry import DEFAULT_POLICY, RetryBudget, RetryPolicy, with_retries
-from .sdk_errors import classify_sdk_error
+from .sdk_errors import classify_sdk_error, sdk_failures
 from .vectors import Posted, checked, matched
 
 Post: TypeAlias = Callable[[Sequence[str]], Awaitable[Posted]]
@@ -192,7 +189,7 @@ class _Run:
     async def _typed_post(self, texts: Sequence[str]) -> Posted:
         try:
             return await self._post(texts)
-        except (ArchonError, openai.OpenAIError, httpx2.HTTPError, OSError, ValueError) as error:
+        except (ArchonError, *sdk_failures()) as error:
             typed = classify_sdk_error(error, self._plan.context, secrets=self._plan.secrets)
             if isinstance(typed, (Overloaded, RateLimited)):
                 self._pacing.pushed_back()

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import cast
+from functools import cache
+from typing import TYPE_CHECKING, cast
 
 import httpx2
-import openai
 
 from src.errors import (
     ArchonError,
@@ -27,8 +27,19 @@ from src.errors import (
 from .failures import Reply, error_from_event, error_from_reply
 from .transport_failures import causes_of, error_from_transport
 
+if TYPE_CHECKING:
+    import openai
+
 _FILLED = ("provider", "connection", "operation", "model", "url")
 _MERGED: dict[tuple[type[ArchonError], type[openai.OpenAIError]], type[ArchonError]] = {}
+
+
+@cache
+def sdk_failures() -> tuple[type[Exception], ...]:
+    """What a call of the SDK raises on a refusal, on a broken connection, and on an answer that is no JSON."""
+    import openai
+
+    return (openai.OpenAIError, httpx2.HTTPError, OSError, ValueError)
 
 
 def typed_sdk_error(
@@ -38,6 +49,8 @@ def typed_sdk_error(
 
     An ArchonError comes back with what its context lacked. Use it as `raise typed_sdk_error(exc, context) from exc`.
     """
+    import openai
+
     if isinstance(exc, ArchonError):
         return filled(exc, context)
     plain = classify_sdk_error(exc, context, secrets=secrets, models=models)
@@ -57,6 +70,8 @@ def classify_sdk_error(
     exc: Exception, context: ErrorContext, *, secrets: Sequence[str] = (), models: Sequence[str] = ()
 ) -> ArchonError:
     """The plain error of our family for an exception of the SDK or of its HTTP client."""
+    import openai
+
     if isinstance(exc, ArchonError):
         return filled(exc, context)
     context = _with_url(exc, context)
@@ -108,6 +123,8 @@ def _reply(exc: openai.APIStatusError, secrets: Sequence[str]) -> Reply:
 
 
 def _connection(exc: openai.APIConnectionError, context: ErrorContext) -> ArchonError:
+    import openai
+
     if isinstance(exc.__cause__, ArchonError):
         # We refused to send it, or to hand out what came.
         return filled(exc.__cause__, context)
