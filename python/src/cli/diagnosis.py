@@ -16,7 +16,7 @@ from src.server.version import version
 from src.settings import SecretBox, SettingsService
 from src.store.database import Database
 from src.store.place import StorePlace, place_of
-from src.store.supabase import SETUP_STEP
+from src.store.supabase_access import SETUP_STEP
 
 from .gateway_program import GATEWAY
 from .local_vllm.roles import ROLES

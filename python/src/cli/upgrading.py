@@ -11,7 +11,7 @@ from src.store import v1
 from src.store.database import Database
 from src.store.migrate import SchemaState, require_known
 from src.store.place import StorePlace
-from src.store.supabase import SETUP_STEP
+from src.store.supabase_access import SETUP_STEP
 
 from .takeover import Say, build_indexes, described, look, reported, take_over
 

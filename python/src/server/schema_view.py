@@ -11,7 +11,7 @@ from src.store import v1
 from src.store.migrate import Applied, Migration, SchemaState, available
 from src.store.migrate_rest import schema_state_of
 from src.store.place import MIGRATIONS, place_of
-from src.store.supabase import SETUP_STEP
+from src.store.supabase_access import SETUP_STEP
 
 from .startup import Startup
 from .version import version

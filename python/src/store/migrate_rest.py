@@ -9,7 +9,7 @@ from src.errors import MigrationNeeded
 from . import columns
 from .database import Database, Row
 from .migrate import Applied, SchemaState, available, require_known
-from .supabase import SETUP_STEP
+from .supabase_access import SETUP_STEP
 
 
 async def applied_in(database: Database) -> list[Applied]:

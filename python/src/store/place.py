@@ -17,7 +17,6 @@ from .embedded import EmbeddedPostgres
 from .migrate import Migration, SchemaState, migrate, schema_state_at
 from .migrate_rest import require_schema, schema_state_of
 from .postgres import PostgresDatabase
-from .supabase import SupabaseDatabase
 from .supabase_access import KEY_NAME, URL_NAME
 
 MIGRATIONS = REPOSITORY / "migration"
@@ -73,6 +72,9 @@ class StorePlace:
             MigrationNeeded: a Supabase project lacks our functions.
         """
         if self.kind == "supabase":
+            # Here, since loading its client takes a tenth of the start, and most stores are not Supabase.
+            from .supabase import SupabaseDatabase
+
             return await SupabaseDatabase.connect(self.url or "", self.key or "")
         return await PostgresDatabase.connect(self.url or "", kind=self.kind)
 

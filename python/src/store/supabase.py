@@ -18,13 +18,9 @@ from src.errors import ArchonError, ErrorContext, MigrationNeeded, StoreError, S
 
 from .database import Json, Row, SqlValue, StoreState, Vector
 from .failures import of_sqlstate
-from .supabase_access import KEY_NAME, URL_NAME, project_url, service_key
+from .supabase_access import KEY_NAME, SETUP_STEP, URL_NAME, project_url, service_key
 from .together import Answer, Call, Together
 
-SETUP_STEP = (
-    "Run migration/complete_setup.sql in the SQL editor of your Supabase project, or"
-    " `DATABASE_URL=<its connection string> archon migrate`; both can be run again."
-)
 _DOOR, _WIDE_DOOR = "archon_call", "archon_call_many"
 _QUICK_WRITES = frozenset(
     {"archon_page_save_whole", "archon_page_keep", "archon_page_known", "archon_frontier_add", "archon_frontier_settle"}

@@ -12,6 +12,10 @@ from src.errors import ConfigurationError, ErrorContext
 
 URL_NAME = "SUPABASE_URL"
 KEY_NAME = "SUPABASE_SERVICE_KEY"
+SETUP_STEP = (
+    "Run migration/complete_setup.sql in the SQL editor of your Supabase project, or"
+    " `DATABASE_URL=<its connection string> archon migrate`; both can be run again."
+)
 _LOCAL_HOSTS = frozenset({"localhost", "host.docker.internal"})
 _WHERE_THE_KEY_IS = (
     "Open Project Settings, API Keys in Supabase, copy the secret key (sb_secret_...) or the service_role key,"

@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import structlog
-from supabase import Client, create_client
 
 from src.config import Environment, load_environment
 from src.config.export import export_values
@@ -27,6 +26,9 @@ from .outcome import outcome
 from .problems import UnreadableKey
 from .settings_tables import SettingsTables
 from .table_calls import TableClient, rows, sealed_secrets, setting_rows
+
+if TYPE_CHECKING:
+    from supabase import Client, create_client
 
 __all__ = [
     "Client",
@@ -48,6 +50,15 @@ _EXPORTED = (
 """Settings that v1 copied into the environment at its start."""
 
 _log = structlog.get_logger("archon.server.credentials")
+
+
+def __getattr__(name: str) -> object:
+    """`Client` and `create_client` as if imported; Supabase's package is loaded only where they are asked for."""
+    if name not in ("Client", "create_client"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import supabase
+
+    return getattr(supabase, name)
 
 
 class CredentialService:
@@ -271,6 +282,8 @@ class CredentialService:
                 "No database is connected: neither the server's own nor SUPABASE_URL with SUPABASE_SERVICE_KEY.",
                 next_step="Start Archon with `make up`, or set both variables.",
             )
+        from .credential_service import create_client  # by its name, since it may have been replaced
+
         identity = (create_client, url, key)
         if self._supabase is None or self._supabase[0] != identity:
             self._supabase = (identity, cast(TableClient, create_client(url, key)))

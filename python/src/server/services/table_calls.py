@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Iterable, Mapping
-from typing import Protocol, TypeAlias
-
-import httpx
-from postgrest.exceptions import APIError
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from src.errors import ErrorContext, MigrationNeeded, StoreError, StoreUnavailable
 from src.store.settings_rows import SettingRow
 
 from .credential_values import as_text
+
+if TYPE_CHECKING:
+    from postgrest.exceptions import APIError
 
 TableRow: TypeAlias = Mapping[str, object]
 
@@ -49,6 +49,10 @@ async def rows(query: TableQuery) -> list[TableRow]:
     Raises:
         StoreUnavailable, MigrationNeeded, StoreError: nothing is ever given in place of an answer.
     """
+    # Here, since what Supabase's client brings would be a tenth of what the server loads at its start.
+    import httpx
+    from postgrest.exceptions import APIError
+
     try:
         answer = await _execute(query)
     except APIError as error:
