@@ -60,7 +60,7 @@ def _once(database: str) -> tuple[float, float]:
             "DATABASE_URL": database,
             "ARCHON_DATA_DIR": folder,
             "ARCHON_SERVER_PORT": str(port),
-            "ARCHON_LOG_LEVEL": "warning",
+            "LOG_LEVEL": "warning",
         }
         started = time.perf_counter()
         with subprocess.Popen(

@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager
 import structlog
 
 from src.errors import ArchonError
+from src.inference.client import load_sdk
 
 from .composition import Rooms
 from .errors_http import NotReady, unexpected
@@ -66,6 +67,7 @@ class Startup:
                     self._rooms, self._problem = rooms, None
                     self.ready.set()
                     _log.info("ready")
+                    await asyncio.to_thread(load_sdk)
                     await self._closing.wait()
                     return
             except ArchonError as error:
