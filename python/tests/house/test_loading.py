@@ -10,9 +10,18 @@ import pytest
 from src.config import REPOSITORY
 
 pytestmark = pytest.mark.unit
-LATER = (
-    "html_to_markdown mammoth mcp openai playwright pydantic_ai pypdfium2 python_calamine selectolax supabase".split()
-)
+LATER = [
+    "html_to_markdown",
+    "mammoth",
+    "mcp",
+    "openai",
+    "playwright",
+    "pydantic_ai",
+    "pypdfium2",
+    "python_calamine",
+    "selectolax",
+    "supabase",
+]
 LOADED = "import sys, src.server.main; print(*sys.modules)"
 
 
