@@ -13,6 +13,7 @@ import structlog
 from src.errors import ArchonError, JsonValue
 from src.inference.models import ChatModel, ChatOptions, Outcome, StreamEnd
 from src.search.query import EmbedderFactory, SearchService
+from src.settings.connections_wire import limits_of
 from src.store.answers import AnswerRepository, NewTurn, Turn
 from src.store.conversations import ConversationRepository
 from src.store.database import Database
@@ -24,6 +25,7 @@ from .context import Context, Frame
 from .estimates import PromptLengths
 from .events import ChatEvent, StartEvent, TokenEvent
 from .markers import MarkerFilter
+from .naming import Namer
 from .places import Place
 from .request import AskRequest, title
 from .writing import Answer, Control, Deltas
@@ -63,6 +65,7 @@ class AnswerService:
         chat_model_factory: ChatModelFactory,
         embedder_factory: EmbedderFactory,
         named_model_factory: NamedModelFactory | None = None,
+        namer: Namer | None = None,
     ) -> None:
         self._conversations = ConversationRepository(database)
         self._answers = AnswerRepository(database)
@@ -71,6 +74,7 @@ class AnswerService:
         self._chat_model_factory = chat_model_factory
         self._embedder_factory = embedder_factory
         self._named_model_factory = named_model_factory
+        self._namer = namer
         self._lengths = PromptLengths()
 
     async def ask(self, request: AskRequest, control: Control | None = None) -> AsyncGenerator[ChatEvent, None]:
@@ -98,7 +102,9 @@ class AnswerService:
                     async for event in events:
                         yield event
                 await self._judge(prepared, answer)
-                for event in await self._finish(answer):
+                last = await self._finish(answer)
+                self._name(prepared, answer)
+                for event in last:
                     yield event
             finally:
                 # The reader left or the task was cancelled: what came is kept, also while we are being torn down.
@@ -126,9 +132,10 @@ class AnswerService:
             lengths=self._lengths,
         )
         numbers = tuple(passage.number for passage in (place.passages() if place.begun else context.passages))
+        limits = limits_of(model)
         options = ChatOptions(
             max_tokens=context.answer_tokens,
-            temperature=settings.sampled_at,
+            temperature=settings.sampled_at(limits.temperature if limits else None),
             stop=settings.stop,
             top_p=settings.top_p,
             seed=settings.seed,
@@ -199,6 +206,13 @@ class AnswerService:
             answer.error = answer.error or error
         answer.stored = True
         return answer.closing()
+
+    def _name(self, prepared: _Prepared, answer: Answer) -> None:
+        """Let a conversation that has just begun be named."""
+        is_new = prepared.place.conversation_id is None
+        if self._namer and is_new and answer.end.outcome is Outcome.COMPLETE:
+            question, said = prepared.place.question, answer.markers.text
+            self._namer.name(answer.turn.conversation_id, question, said, prepared.model)
 
     async def _store_torn(self, answer: Answer) -> None:
         """Keep what came of an answer that was broken off from our side."""

@@ -60,10 +60,10 @@ class ChatSettings:
         """Whether there is anything to find passages in."""
         return self.knowledge or bool(self.pages or self.pinned_sources)
 
-    @property
-    def sampled_at(self) -> float | None:
-        """The temperature in force; None leaves it to the server."""
-        return GROUNDED_TEMPERATURE if self.temperature is None and self.retrieves else self.temperature
+    def sampled_at(self, own: float | None) -> float | None:
+        """The temperature in force, `own` being the connection's; None leaves it to the server."""
+        named = own if self.temperature is None else self.temperature
+        return GROUNDED_TEMPERATURE if named is None and self.retrieves else named
 
     def to_dict(self) -> dict[str, JsonValue]:
         """As JSON, every value."""

@@ -11,6 +11,7 @@ from src.store.database import Database
 from .chat_settings import ChatSettings
 from .export import as_json, as_markdown, file_name
 from .messages import conversation_dict, found_dict, message_dict
+from .naming import Namer
 
 MOST = 500
 """Conversations in a list; the latest."""
@@ -32,13 +33,14 @@ class Exported:
 class ConversationService:
     """Conversations as REST shows them. Every method raises StoreError where the database fails."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, namer: Namer | None = None) -> None:
         self.store = ConversationRepository(database)
+        self._namer = namer
 
     async def list(self, words: str = "") -> dict[str, JsonValue]:
         """The body of `GET /api/chat/conversations`: the latest first, with `words` those that have all of them."""
         found = await self.store.find(words.strip(), MOST)
-        return {"conversations": [found_dict(one, words) for one in found]}
+        return {"conversations": [found_dict(one, words, naming=self._is_naming(one.id)) for one in found]}
 
     async def get(self, conversation_id: str, before: str | None = None, limit: int = PAGE) -> dict[str, JsonValue]:
         """A conversation with the last `limit` messages of its branch, or those before message `before`.
@@ -53,7 +55,8 @@ class ConversationService:
         messages = await self.store.branch(conversation_id, last, limit)
         earlier = bool(messages) and messages[0].parent_id is not None
         shown: list[JsonValue] = [message_dict(message) for message in messages]
-        return conversation_dict(conversation) | {"messages": shown, "earlier": earlier}
+        about = conversation_dict(conversation, naming=self._is_naming(conversation_id))
+        return about | {"messages": shown, "earlier": earlier}
 
     async def change(
         self, conversation_id: str, title: str | None, settings: ChatSettings | None
@@ -95,3 +98,6 @@ class ConversationService:
     async def delete(self, conversation_id: str) -> None:
         """Delete a conversation. Raises NotFound, InvalidInput."""
         await self.store.delete(conversation_id)
+
+    def _is_naming(self, conversation_id: str) -> bool:
+        return self._namer is not None and self._namer.is_naming(conversation_id)

@@ -37,8 +37,8 @@ def message_dict(message: Message) -> dict[str, JsonValue]:
     }
 
 
-def conversation_dict(conversation: Conversation) -> dict[str, JsonValue]:
-    """A conversation without its messages, its settings with every value."""
+def conversation_dict(conversation: Conversation, *, naming: bool = False) -> dict[str, JsonValue]:
+    """A conversation without its messages, its settings with every value. `naming`: its title is being looked for."""
     return {
         "id": conversation.id,
         "title": conversation.title,
@@ -47,10 +47,11 @@ def conversation_dict(conversation: Conversation) -> dict[str, JsonValue]:
         "message_count": conversation.message_count,
         "settings": ChatSettings.read(conversation.settings).to_dict(),
         "head": conversation.head,
+        "naming": naming,
     }
 
 
-def found_dict(found: Found, words: str) -> dict[str, JsonValue]:
+def found_dict(found: Found, words: str, *, naming: bool = False) -> dict[str, JsonValue]:
     """A conversation in the list; `snippet` is the part of a message that has the words."""
     return {
         "id": found.id,
@@ -59,6 +60,7 @@ def found_dict(found: Found, words: str) -> dict[str, JsonValue]:
         "updated_at": found.updated_at.isoformat(),
         "message_count": found.message_count,
         "snippet": None if found.content is None else snippet(found.content, words),
+        "naming": naming,
     }
 
 

@@ -8,9 +8,10 @@ from src.errors import ErrorContext, InvalidInput
 
 from .chat_settings import GROUNDED_TEMPERATURE, MAX_PASSAGES, ChatSettings
 
-__all__ = ["GROUNDED_TEMPERATURE", "MAX_PASSAGES", "AskRequest", "title"]
+__all__ = ["GROUNDED_TEMPERATURE", "LONGEST_TITLE", "MAX_PASSAGES", "AskRequest", "title"]
 
-_TITLE = 80
+LONGEST_TITLE = 60
+"""Characters of a title that nobody typed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class AskRequest:
 def title(question: str) -> str:
     """A conversation's name: the beginning of its first question, cut between words."""
     line = " ".join(question.split())
-    return line if len(line) <= _TITLE else line[:_TITLE].rsplit(" ", 1)[0] + "…"
+    return line if len(line) <= LONGEST_TITLE else line[: LONGEST_TITLE - 1].rsplit(" ", 1)[0] + "…"
 
 
 def _invalid(field: str, message: str) -> InvalidInput:

@@ -12,6 +12,7 @@ from src.agents.answer import AnswerService
 from src.agents.code_help.service import CodeHelpService
 from src.agents.conversations import ConversationService
 from src.agents.knowledge.sessions import AgentChat
+from src.agents.naming import Namer
 from src.agents.running import RunningAnswers
 from src.config import Environment
 from src.inference.discovery import resolve_model
@@ -24,6 +25,7 @@ from src.ingest.summaries import Summaries
 from src.search.query import SearchService
 from src.settings import ModelDiscovery, SecretBox, SettingsService
 from src.settings.connections import ConnectionService
+from src.store.conversations import ConversationRepository
 from src.store.database import Database
 from src.store.place import open_store
 
@@ -59,6 +61,7 @@ class Rooms:
     chat: RunningAnswers
     chosen_chat: ChosenChat
     conversations: ConversationService
+    namer: Namer
 
 
 @asynccontextmanager
@@ -82,6 +85,7 @@ async def open_rooms(environment: Environment) -> AsyncIterator[Rooms]:
                 yield rooms
         finally:
             await rooms.chat.close()
+            await rooms.namer.close()
             await rooms.agents.close()
             await rooms.ingest.close()
             credential_service.detach()
@@ -100,6 +104,7 @@ def _rooms(environment: Environment, database: Database) -> Rooms:
     ingest, of_space = ingest_room(environment, database, settings, embedder)
     answering = AnsweringWithFallbacks(of_space, settings, registry, database)
     search = SearchService(database, answering, reranker)
+    namer = Namer(ConversationRepository(database))
     credential_service.on_change(embedder.forget)
     credential_service.on_change(chat_model.forget)
     credential_service.on_change(reranker.forget)
@@ -118,7 +123,8 @@ def _rooms(environment: Environment, database: Database) -> Rooms:
         ingest=ingest,
         search=search,
         agents=agent_chat(database, search, ChosenAgentModel(settings, connections), answering),
-        chat=RunningAnswers(AnswerService(database, search, chat_model, answering, chosen_chat).ask),
+        chat=RunningAnswers(AnswerService(database, search, chat_model, answering, chosen_chat, namer).ask),
         chosen_chat=chosen_chat,
-        conversations=ConversationService(database),
+        conversations=ConversationService(database, namer),
+        namer=namer,
     )

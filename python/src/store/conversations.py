@@ -158,6 +158,13 @@ class ConversationRepository:
         if not need(rows[0], "archon_conversation_change", bool):
             raise missing(conversation_id)
 
+    async def name(self, conversation_id: str, title: str, *, instead_of: str) -> bool:
+        """Give it this title; False where it is gone or has another one than `instead_of` by now."""
+        rows = await self._database.call(
+            "archon_conversation_name", conversation=as_id(conversation_id), title=title, instead_of=instead_of
+        )
+        return need(rows[0], "archon_conversation_name", bool)
+
     async def delete(self, conversation_id: str) -> None:
         """Delete a conversation with its messages. Raises NotFound, InvalidInput."""
         rows = await self._database.call("archon_conversation_delete", conversation=as_id(conversation_id))

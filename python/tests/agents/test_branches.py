@@ -93,6 +93,13 @@ async def test_a_conversation_is_answered_by_its_own_settings(answering: Answeri
     assert (model.asked[-1][0].content, second.knowledge) == ("Be brief.", False)
 
 
+@pytest.mark.unit
+def test_the_temperature_is_the_conversations_else_the_connections_else_the_tasks() -> None:
+    found = [ChatSettings(temperature=1.0).sampled_at(0.7), ChatSettings().sampled_at(0.7)]
+    found += [ChatSettings().sampled_at(None), ChatSettings(knowledge=False).sampled_at(None)]
+    assert found == [1.0, 0.7, 0.2, None]
+
+
 async def test_without_knowledge_nothing_is_said_of_support(space: int, answering: Answering) -> None:
     service = answering(ScriptedModel("Use gather [1].", WHOLE))
     request = AskRequest("How do I run coroutines?", settings=ChatSettings(knowledge=False))

@@ -1,61 +1,10 @@
 import { screen, waitFor, within } from "@testing-library/react";
 import { HttpResponse, http } from "msw";
 import { expect, test } from "vitest";
+import { article, keeping, message, STORED } from "@/testing/conversation";
 import { errorBody, PASSAGES } from "@/testing/fixtures";
 import { open } from "@/testing/render";
 import { eventStream, server } from "@/testing/server";
-import { DEFAULT_SETTINGS } from "./api/schemas";
-
-const message = (id: string, parent: string | null, role: string, content: string, rest: object = {}) => ({
-  id,
-  parent_id: parent,
-  role,
-  content,
-  outcome: role === "assistant" ? "complete" : null,
-  ...rest,
-});
-const STORED = {
-  id: "c1",
-  title: "Why?",
-  settings: { ...DEFAULT_SETTINGS, knowledge: false },
-  earlier: false,
-  messages: [
-    message("u1", null, "user", "Why?"),
-    message("a2", "u1", "assistant", "Because.", {
-      versions: ["a1", "a2"],
-      reasoning: "Hm.",
-      notes: { knowledge: false },
-    }),
-  ],
-};
-
-/** A server that keeps one conversation, and what is asked of it. */
-function keeping(conversation: object = STORED) {
-  const stream = eventStream();
-  const asked: unknown[] = [];
-  const changes: unknown[] = [];
-  server.use(
-    http.get("/api/chat/conversations/c1", () => HttpResponse.json(conversation)),
-    http.post("/api/chat", async ({ request }) => {
-      asked.push(await request.json());
-      return stream.response();
-    }),
-    http.put("/api/chat/conversations/c1", async ({ request }) => {
-      changes.push(await request.json());
-      return HttpResponse.json(conversation);
-    }),
-    http.put("/api/chat/conversations/c1/branch", async ({ request }) => {
-      changes.push(await request.json());
-      return HttpResponse.json(conversation);
-    }),
-    http.get("/api/chat/limits", () => HttpResponse.json({ model: "tiny-chat", max_model_len: 2048 })),
-  );
-  return { stream, asked, changes };
-}
-
-/** The first one waits for the page's code too. */
-const article = async () =>
-  within(await screen.findByRole("article", { name: "Answer to: Why?" }, { timeout: 15_000 }));
 
 test("another answer is asked for, and the ways to the versions are there", async () => {
   const { asked, changes } = keeping();
@@ -247,38 +196,4 @@ test("code can be copied, mathematics is drawn, and markers are kept", async () 
   expect(await shown.findByRole("button", { name: "Copy this code" })).toBeInTheDocument();
   expect(shown.getByRole("button", { name: "Cited passage 1, Tasks" })).toBeInTheDocument();
   await waitFor(() => expect(document.querySelector(".katex")).not.toBeNull());
-});
-
-test("where another connection is the default, it is shown as chosen and that of Settings can be picked", async () => {
-  const { changes } = keeping({ ...STORED, settings: DEFAULT_SETTINGS });
-  const one = {
-    provider: "one",
-    provider_label: "One",
-    has_key: false,
-    timeout: 120,
-    is_local: true,
-    ready: true,
-  };
-  const own = {
-    ...one,
-    id: "settings:llm",
-    name: "Settings",
-    model: "own",
-    is_default: false,
-    read_only: true,
-  };
-  const lab = { ...one, id: "lab", name: "Lab", model: "small", is_default: true, read_only: false };
-  server.use(
-    http.get("/api/connections", () =>
-      HttpResponse.json({ connections: [own, lab], default: "lab", fields: [], providers: [] }),
-    ),
-    http.get("/api/connections/:id/models", () => HttpResponse.json({ models: [] })),
-  );
-  const { user } = open("/ask/c1");
-  await user.click(await screen.findByRole("button", { name: /^Settings of this conversation,\s*small/ }));
-  const chosen = await screen.findByRole("combobox", { name: "Connection" });
-  await waitFor(() => expect(chosen).toHaveDisplayValue("Lab"));
-  await user.selectOptions(chosen, "Settings");
-  await user.click(screen.getByRole("button", { name: "Use these" }));
-  await waitFor(() => expect(changes).toMatchObject([{ settings: { connection_id: "settings:llm" } }]));
 });

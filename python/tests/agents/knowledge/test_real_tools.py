@@ -1,17 +1,16 @@
-"""Tools on a real vLLM: one that calls them, one that does not, and a model that plans where one is configured."""
+"""Tools on a real vLLM: one that calls them, and a model that plans where one is configured. Words are the likeliest."""
 
 from __future__ import annotations
-
-import os
 
 import pytest
 
 from src.agents.events import CitationEvent
 from src.agents.knowledge.asked import AgentQuestion
-from tests.fixtures.vllm import STRICT_KEY
+from tests.fixtures.vllm import STRICT_KEY, Planner
 
 from .conftest import AgentAt, done, told, tools, ways
 
+BOTH = "How long is bread baked with steam, and which call reads a JSON document from a string?"
 pytestmark = [pytest.mark.real_vllm, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
@@ -19,7 +18,8 @@ async def test_a_forced_search_of_a_real_model_brings_passages_it_is_then_shown(
     strict_vllm_url: str, agent_at: AgentAt
 ) -> None:
     agent = agent_at(strict_vllm_url, VLLM_API_KEY=STRICT_KEY)
-    events = await told(agent, AgentQuestion("What does asyncio.gather do?", match_count=2, max_tokens=48))
+    asked = AgentQuestion("What does asyncio.gather do?", match_count=2, max_tokens=24, temperature=0.0)
+    events = await told(agent, asked)
     searched = tools(events)[0]
     assert (searched.tool, searched.state, searched.asked_by) == ("search_knowledge", "answered", "model")
     assert ways(events)[0] == ("tools", None)
@@ -27,15 +27,9 @@ async def test_a_forced_search_of_a_real_model_brings_passages_it_is_then_shown(
     assert done(events).answer
 
 
-async def test_a_model_that_plans_searches_for_both_halves_of_a_question(agent_at: AgentAt) -> None:
-    url = os.environ.get("ARCHON_TEST_PLANNER_URL")
-    if not url:
-        pytest.skip("not run: ARCHON_TEST_PLANNER_URL names no server whose model plans its searches")
-    key = {"VLLM_API_KEY": os.environ.get("ARCHON_TEST_PLANNER_KEY", "")}
-    agent = agent_at(url.rstrip("/"), **key)
-    events = await told(
-        agent, "How long is bread baked with steam, and which call reads a JSON document from a string?"
-    )
+async def test_a_model_that_plans_searches_for_both_halves_of_a_question(agent_at: AgentAt, planner: Planner) -> None:
+    agent = agent_at(planner.url, VLLM_API_KEY=planner.key)
+    events = await told(agent, AgentQuestion(BOTH, temperature=0.0))
     searches = [tool.arguments for tool in tools(events) if tool.tool == "search_knowledge"]
     cited = {number for event in events if isinstance(event, CitationEvent) for number in event.numbers}
     urls = {passage.url for tool in tools(events) for passage in tool.passages if passage.number in cited}

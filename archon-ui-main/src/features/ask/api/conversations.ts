@@ -11,6 +11,9 @@ import { type ChatSettings, Conversation, ConversationList, Limits, PageNames } 
 
 export const CONVERSATIONS_KEY = ["conversations"] as const;
 
+/** How long after an answer the title that a model gives its conversation is looked for again. */
+const NAMED_WITHIN_MS = 1500;
+
 const path = (id: string) => `/api/chat/conversations/${encodeURIComponent(id)}`;
 
 export function conversationKey(id: string | null) {
@@ -25,6 +28,7 @@ export function useConversations(words = "") {
       (await request(ConversationList, withQuery("/api/chat/conversations", { search: words }), { signal }))
         .conversations,
     placeholderData: keepPreviousData,
+    refetchInterval: ({ state }) => state.data?.some((one) => one.naming) && NAMED_WITHIN_MS,
   });
 }
 
@@ -37,6 +41,7 @@ export function useConversation(id: string | null) {
     initialPageParam: null as string | null,
     getNextPageParam: (page) => (page.earlier ? (page.messages[0]?.id ?? null) : null),
     enabled: id !== null,
+    refetchInterval: ({ state }) => state.data?.pages[0]?.naming && NAMED_WITHIN_MS,
     select: ({ pages }) => ({
       id: pages[0]?.id ?? "",
       title: pages[0]?.title ?? null,

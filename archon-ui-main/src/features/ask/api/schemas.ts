@@ -156,6 +156,8 @@ export const Conversation = z.object({
   messages: z.array(Message),
   /** Whether there are messages before the first of these. */
   earlier: z.boolean().catch(false),
+  /** The model is being asked for its title. */
+  naming: z.boolean().catch(false),
 });
 export type Conversation = z.infer<typeof Conversation>;
 
@@ -166,6 +168,7 @@ export const ConversationInfo = z.object({
   updated_at: text,
   message_count: z.number().catch(0),
   snippet: text,
+  naming: z.boolean().catch(false),
 });
 export type ConversationInfo = z.infer<typeof ConversationInfo>;
 
