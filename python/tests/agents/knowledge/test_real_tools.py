@@ -1,4 +1,4 @@
-"""Tools on a real vLLM: one that calls them, and a model that plans where one is configured. Words are the likeliest."""
+"""Tools on a real vLLM: one that calls them, and a model that plans where one is configured; the likeliest words."""
 
 from __future__ import annotations
 
