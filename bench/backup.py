@@ -14,6 +14,7 @@ import shutil
 import sys
 import tempfile
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
@@ -22,6 +23,7 @@ import psutil
 import psycopg
 from _measure import circumstances
 from _parts import database_url
+from _processor import own_s, postgres_s, postmaster_of
 
 from src.cli import copies
 from src.settings import SecretBox
@@ -58,20 +60,13 @@ async def measure(url: str, path: Path, chunks: int) -> bool:
     try:
         await fill(database, url, chunks)
         before = await copying.counts(database)
-        memory: list[float] = []
-        begun = time.monotonic()
-        await copies.back_up(database, path, box, None, lambda _line: memory.append(held_mb()))
-        say("backup", path, begun, memory)
-        begun = time.monotonic()
-        await asyncio.to_thread(backup_file.check, path)
-        say("check", path, begun, [held_mb()])
+        with Watch("backup", path, postmaster_of(url)) as watch:
+            await copies.back_up(database, path, box, None, watch.look)
+        with Watch("check", path, postmaster_of(url)) as watch:
+            await asyncio.to_thread(backup_file.check, path)
         await copying.begin(database, replace=True)
-        memory = []
-        begun = time.monotonic()
-        await copies.restore(
-            database, path, box, replace=True, passphrase=None, say=lambda _line: memory.append(held_mb())
-        )
-        say("restore", path, begun, memory)
+        with Watch("restore", path, postmaster_of(url)) as watch:
+            await copies.restore(database, path, box, replace=True, passphrase=None, say=watch.look)
         return await copying.counts(database) != before
     finally:
         await database.close()
@@ -111,14 +106,37 @@ async def _in_parts(connection: psycopg.AsyncConnection) -> bool:
     return bool(row and row[0])
 
 
-def say(what: str, path: Path, begun: float, memory: list[float]) -> None:
-    """One line: time, rate, memory of this process."""
-    seconds, size = time.monotonic() - begun, path.stat().st_size / 1e6
-    quarter = memory[len(memory) // 4]
-    print(
-        f"  {what:8}  {size:,.0f} MB in {seconds:.1f} s  {size / seconds:.0f} MB/s (at least {WANTED} wanted);"
-        f" memory {quarter:.0f} MB at a quarter, {memory[-1]:.0f} MB at the end"
-    )
+@dataclass
+class Watch:
+    """Times a step, looks at the memory of this process meanwhile, and prints a line at its end."""
+
+    what: str
+    path: Path
+    postmaster: int
+    memory: list[float] = field(default_factory=list)
+    begun: tuple[float, float] = (0.0, 0.0)
+
+    def __enter__(self) -> Watch:
+        self.begun = self.now()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        seconds, used_s = (after - before for after, before in zip(self.now(), self.begun, strict=True))
+        size = self.path.stat().st_size / 1e6
+        self.look("")
+        print(
+            f"  {self.what:8}  {size:,.0f} MB in {seconds:.1f} s  {size / seconds:.0f} MB/s (at least {WANTED} wanted),"
+            f" {size / used_s:.0f} MB a second of processor;"
+            f" memory {self.memory[len(self.memory) // 4]:.0f} MB at a quarter, {self.memory[-1]:.0f} MB at the end"
+        )
+
+    def now(self) -> tuple[float, float]:
+        """The clock, and the processor time of this process and of Postgres."""
+        return time.monotonic(), own_s() + postgres_s(self.postmaster)
+
+    def look(self, _line: str) -> None:
+        """How much memory is held now."""
+        self.memory.append(held_mb())
 
 
 def held_mb() -> float:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
-import resource
 import sys
 import tempfile
 import time
@@ -23,13 +22,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
 
-import psutil
-import psycopg
 from _fixed_cost_server import fixed_cost_server
 from _ingest_run import crawl_into
 from _ingest_site import write_site
 from _measure import circumstances, percentile, spread, verdict
 from _parts import database_url
+from _processor import node_s, own_s, postgres_s, postmaster_of
 
 from src.store import jobs, pages, sources, spaces
 from src.store.database import Database
@@ -131,23 +129,7 @@ async def one_round(figures: Figures, database: Database, site: Path, model: str
 
 def processor_s(postmaster: int) -> dict[str, float]:
     """Seconds of processor time so far: of this process, of the server in front and of Postgres."""
-    own = resource.getrusage(resource.RUSAGE_SELF)
-    front = [process for process in psutil.Process().children(recursive=True) if process.name() == "node"]
-    database = psutil.Process(postmaster)
-    return {
-        "adapter": own.ru_utime + own.ru_stime,
-        "in front": sum(sum(process.cpu_times()[:2]) for process in front),
-        "database": sum(sum(process.cpu_times()[:2]) for process in database.children())
-        + sum(database.cpu_times()[:4]),
-    }
-
-
-def postmaster_of(url: str) -> int:
-    """The process of the Postgres behind `url`, on this machine."""
-    with psycopg.connect(url) as connection:
-        row = connection.execute("show data_directory").fetchone()
-    assert row is not None
-    return int((Path(row[0]) / "postmaster.pid").read_text().split("\n", 1)[0])
+    return {"adapter": own_s(), "in front": node_s(), "database": postgres_s(postmaster)}
 
 
 Page = tuple[pages.NewPage, list[pages.NewChunk]]

@@ -19,7 +19,7 @@ do $archon_check$
 declare
   installed text := (select extversion from pg_extension where extname = 'vector');
   unknown text := (select string_agg(version, ', ' order by version) from archon_migrations
-                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0095'));
+                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0095', '0096', '0097'));
 begin
   if string_to_array(substring(installed from '^[0-9]+[.][0-9]+'), '.')::integer[] < array[0, 8] then
     raise exception 'pgvector % is too old: run "alter extension vector update".', installed;
@@ -4353,5 +4353,45 @@ end $$;
 $archon_file_0095$;
   insert into archon_migrations (version, migration_name, checksum) values ('0095', 'situations', '9bba3dd7e9b7886a449995a7a2364b36');
 end $archon_step_0095$;
+
+do $archon_step_0096$
+begin
+  if exists (select 1 from archon_migrations where version = '0096') then
+    return;
+  end if;
+  execute $archon_file_0096$
+-- Rows of a copy need not be on the disk one batch at a time: the copy is whole only once `archon_copy_end` is, whose
+-- commit brings all before it to the disk, and until then the mark of a restore that has begun says so.
+create or replace function archon_copy_put(table_name text, rows text, embeddings vector[]) returns table (written bigint)
+language plpgsql set jit = off as $$
+begin
+  perform set_config('synchronous_commit', 'off', true);
+  return query select w.written from archon_copy_write(table_name, rows, embeddings) w;
+end $$;
+
+select archon_close_to_others();
+$archon_file_0096$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0096', 'copying_quickly', '3eff8a16d4b768440a455458b74e0ee1');
+end $archon_step_0096$;
+
+do $archon_step_0097$
+begin
+  if exists (select 1 from archon_migrations where version = '0097') then
+    return;
+  end if;
+  execute $archon_file_0097$
+-- Names a conversation, unless somebody named it meanwhile; false where that is so, or it is gone.
+create or replace function archon_conversation_name(conversation uuid, title text, instead_of text) returns boolean
+language plpgsql as $$
+begin
+  update archon_conversations c set title = archon_conversation_name.title
+  where c.id = conversation and c.title = instead_of;
+  return found;
+end $$;
+
+select archon_close_to_others();
+$archon_file_0097$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0097', 'conversation_names', '77829fda68be92ac724f45a60252a843');
+end $archon_step_0097$;
 
 select archon_close_to_others();

@@ -20,6 +20,7 @@ from src.store import backup_file, copying, settings_rows
 from src.store.backup_file import BackupSummary, BackupWriter
 from src.store.copying import Batch
 from src.store.database import Database
+from src.store.filling import Filling, ahead
 from src.store.migrate_rest import applied_in
 from src.store.place import StorePlace
 
@@ -137,7 +138,7 @@ async def _write_file(database: Database, file: BinaryIO, box: SecretBox, passph
         values, unreadable = await asyncio.to_thread(open_all, box, await copying.sealed_secrets(database))
         writer.secrets(await asyncio.to_thread(seal, values, passphrase))
     total, done = sum(counts.values()), 0
-    async for batch in copying.read(database):
+    async for batch in ahead(copying.read(database)):
         # In a thread: deflating two megabytes takes long enough to be felt.
         await asyncio.to_thread(writer.batch, batch)
         done += len(batch.rows)
@@ -157,29 +158,22 @@ async def _head(database: Database) -> dict[str, JsonValue]:
 
 async def _fill(target: Database, batches: AsyncIterator[Batch], say: Say, *, total: int) -> dict[str, int]:
     """Write all batches; on a failure the store is left as empty as it was."""
-    written: dict[str, int] = {}
+    filling = Filling(target)
     try:
-        table, done = "", 0
-        async for batch in batches:
-            if batch.table != table:
-                await _settle(target, table)
-                table = batch.table
-            written[table] = written.get(table, 0) + await copying.write(target, batch)
+        done = 0
+        async for batch in ahead(batches):
+            await filling.put(batch)
             done += len(batch.rows)
             say(f"{done:,} of {total:,} rows")
-        await _settle(target, table)
+        await filling.settle()
         await copying.end(target)
     except (ArchonError, asyncio.CancelledError):
+        await filling.stop()
         # If this fails as well, the next restore finds the mark of this one and clears away itself.
         with suppress(StoreError):
             await asyncio.shield(copying.undo(target))
         raise
-    return written
-
-
-async def _settle(target: Database, table: str) -> None:
-    if table:
-        await copying.settle(target, table)
+    return filling.written
 
 
 async def _from_file(path: Path) -> AsyncIterator[Batch]:

@@ -59,7 +59,7 @@ async def begin(database: Database, *, replace: bool) -> None:
 async def write(database: Database, batch: Batch) -> int:
     """Write a batch; how many rows were written. Raises StoreError, MigrationNeeded for a table that is not here."""
     rows = await database.call(
-        "archon_copy_write", table_name=batch.table, rows=f"[{','.join(batch.rows)}]", embeddings=list(batch.vectors)
+        "archon_copy_put", table_name=batch.table, rows=f"[{','.join(batch.rows)}]", embeddings=list(batch.vectors)
     )
     return columns.number(rows[0], "written")
 

@@ -81,12 +81,9 @@ async def test_what_is_stored_after_a_restore_gets_numbers_of_its_own(database: 
     assert (await pages.chunks(database, "s1")).total == 5
 
 
-async def test_a_move_leaves_the_old_store_and_fills_the_new_one(database: Database, database_url: str) -> None:
+async def test_a_move_leaves_the_old_store_and_fills_the_new_one(database: Database, other_database_url: str) -> None:
     await _fill(database)
-    there = await PostgresDatabase.connect(database_url)
-    if await copying.counts(there) == await copying.counts(database):
-        await there.close()
-        pytest.skip("the embedded store of this test is the target itself")
+    there = await PostgresDatabase.connect(other_database_url)
     await copies.move(database, there, _quiet)
     found, secrets = await _found(there), await copying.sealed_secrets(there)
     await there.close()
