@@ -71,6 +71,7 @@ class Crawler:
             tally=tally,
             chunks_total=tally.chunks_stored,
             chunks_embedded=tally.chunks_stored,
+            code_blocks_found=self.run.board.now.code_examples_stored,
         )
         try:
             if not rows:
@@ -199,11 +200,8 @@ class Crawler:
         if arrival.entry.position == 0 and not is_sitemap(self.request.url):
             self.run.board.set(title=first.whole_title or first.title)
         await self._add_links(arrival.entry, arrival.fetched.url, reading.links)
-        chunks = sum(len(document.chunks) for document in reading.documents)
-        now = self.run.board.now
-        self.run.board.set(
-            total_pages=max(self._frontier.size, now.total_pages), chunks_total=now.chunks_total + chunks
-        )
+        self.run.board.found(reading.documents)
+        self.run.board.set(total_pages=max(self._frontier.size, self.run.board.now.total_pages))
         links = [link.url for link in reading.links if self._scope.contains(link.url)]
         return reading.with_links(tuple(links[:_MOST_KEPT_LINKS]))
 

@@ -11,6 +11,8 @@ from src.errors import ArchonError, JsonValue
 from src.store.job_sharing import StateCount
 from src.store.jobs import FrontierRow, Job, JsonObject
 
+from .document import Document
+
 MAX_FAILURES = 200
 MAX_LOGS = 100
 FINAL = frozenset({"completed", "failed", "cancelled"})
@@ -94,6 +96,8 @@ class JobProgress:
     chunks_total: int = 0
     chunks_embedded: int = 0
     chunks_before: int = 0
+    code_blocks_found: int = 0
+    code_examples_stored: int = 0
     tally: Tally = field(default_factory=Tally)
     logs: tuple[str, ...] = ()
     detail: JsonObject | None = None
@@ -198,6 +202,7 @@ class JobProgress:
             "pagesCrawled": self.tally.pages_done,
             "totalPages": self.total_pages,
             "embeddingsCreated": self.chunks_embedded,
+            "codeBlocksFound": self.code_blocks_found,
         }
 
     def _crawl_fields(self) -> JsonObject:
@@ -208,8 +213,8 @@ class JobProgress:
             "crawlType": self.crawl_type,
             "completedDocuments": self.tally.pages_stored + self.tally.pages_unchanged,
             "totalDocuments": self.total_pages,
-            "codeBlocksFound": 0,
-            "codeExamplesStored": 0,
+            "codeBlocksFound": self.code_blocks_found,
+            "codeExamplesStored": self.code_examples_stored,
         }
 
     def _upload_fields(self) -> JsonObject:
@@ -320,6 +325,13 @@ class Board:
         self.now = self.now.at(**changes)
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
+
+    def found(self, documents: Iterable[Document]) -> None:
+        """These were read: their passages and code examples are to be stored."""
+        chunks, code_blocks = self.now.chunks_total, self.now.code_blocks_found
+        for document in documents:
+            chunks, code_blocks = chunks + len(document.chunks), code_blocks + len(document.examples)
+        self.set(chunks_total=chunks, code_blocks_found=code_blocks)
 
     def embedded(self, count: int) -> None:
         """So many passages more have their vector, or need none."""

@@ -63,8 +63,8 @@ async def _take_file(run: Run, intake: Intake, body: Body, filename: str) -> Non
     run.board.set(status="text_extraction", message=f"Reading the text of {filename}")
     documents = await intake.read(body)
     await _ensure_source(run, filename, body.url, documents[0].whole_title or documents[0].title)
-    total = sum(len(document.chunks) for document in documents)
-    run.board.set(status="storing", message="Embedding and storing", chunks_total=total)
+    run.board.found(documents)
+    run.board.set(status="storing", message="Embedding and storing")
     await storing.store(run, intake, body, documents)
 
 
@@ -102,8 +102,7 @@ async def _take_member(run: Run, intake: Intake, archive: Archive, name: str, bo
     run.board.set(message=f"Reading {name}", current_url=name)
     whole = replace(body, content=await asyncio.to_thread(archive.read, name))
     documents = await intake.read(whole)
-    now = run.board.now
-    run.board.set(chunks_total=now.chunks_total + sum(len(document.chunks) for document in documents))
+    run.board.found(documents)
     await storing.store(run, intake, whole, documents)
 
 

@@ -134,6 +134,14 @@ async def test_examples_are_stored_with_their_page_and_go_with_it(
     assert (await code_examples.of_source(database, end.source_id)).total == 0
 
 
+async def test_the_progress_says_how_much_code_was_found_and_stored(site: Site, service: IngestService) -> None:
+    site.page("/docs/a.md", PAGE, "text/markdown")
+    end = await ended(service, await service.start_crawl(CrawlRequest(site.url("/docs/a.md"), max_depth=1)))
+    shown = end.to_dict()
+    assert (shown["codeBlocksFound"], shown["codeExamplesStored"]) == (2, 2)
+    assert shown["details"]["codeBlocksFound"] == 2
+
+
 async def test_nobody_who_does_not_want_examples_gets_them(service: IngestService, database: Database) -> None:
     request = UploadRequest("a.md", PAGE.encode(), extract_code_examples=False)
     end = await ended(service, await service.start_upload(request))
