@@ -370,6 +370,15 @@ async def test_a_server_that_has_work_and_produces_nothing_is_passed_over(stage:
     assert b"its engine hangs" in (await door.get("/health")).body
 
 
+async def test_an_embedding_server_that_only_says_waiting_is_passed_over_too(stage: Stage) -> None:
+    hung, well = await stage.server("e", "embed"), await stage.server("e", "embed")
+    hung.metrics = b'vllm:num_requests_running{engine="0"} 0.0\nvllm:num_requests_waiting{engine="0"} 1.0\n'
+    hung.behaves = hang
+    door = await stage.door(hung, well, timeouts={"answer_s": 30}, discovery={"refresh_s": 0.1, "hang_s": 0.4})
+    asked = [door.ask("/v1/embeddings", {"model": "e", "input": "x"}) for _ in range(2)]
+    assert [answer.status for answer in await asyncio.gather(*asked)] == [200, 200]
+
+
 async def test_a_server_that_works_silently_is_waited_for(stage: Stage) -> None:
     server = await stage.server()
     server.counting = True

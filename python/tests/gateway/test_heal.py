@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from .conftest import Stage
-from .door import Answer, Door
+from .door import Answer, Door, until
 from .faulty import DONE, Line, Seen, event, stream
 
 WORDS = ["Once", " upon", " a", " time", " there", " was", " a", " fox"]
@@ -21,6 +21,7 @@ class Teller:
     """Two servers in one: a chat breaks after `words`, and /v1/completions tells the rest from any token on.
 
     `held`: how many tokens at the end are sent without their text, as vLLM does with the beginning of a stop string.
+    `chatters`: the rest never comes, only comments do.
     """
 
     words: int = 4
@@ -29,6 +30,7 @@ class Teller:
     tells: list[str] = field(default_factory=lambda: list(WORDS))
     asked: list[dict[str, object]] = field(default_factory=list)
     go: asyncio.Event = field(default_factory=asyncio.Event)
+    chatters: bool = False
 
     async def __call__(self, line: Line, seen: Seen) -> None:
         if seen.path == "/detokenize":
@@ -51,6 +53,9 @@ class Teller:
 
     async def _go_on(self, line: Line, start: int) -> None:
         await line.begin_stream()
+        while self.chatters:
+            await line.chunk(b": keep-alive\n\n")
+            await asyncio.sleep(0.05)
         for number in range(start, len(WORDS)):
             reason = "stop" if number == len(WORDS) - 1 else None
             choice = {"index": 0, "text": self.tells[number], "finish_reason": reason, "token_ids": [100 + number]}
@@ -80,6 +85,24 @@ async def test_the_client_sees_one_unbroken_text(stage: Stage, words: int, endin
     assert {event["id"] for event in answer.events} == {"chatcmpl-1"}
     assert answer.events[-1]["archon"] == {"healed": 1, "promise": "the same text up to numeric ties"}
     assert (door.log[0]["outcome"], door.log[0]["heals"]) == ("complete", 1)
+
+
+async def test_comments_do_not_hide_the_stall_of_a_continuation(stage: Stage) -> None:
+    door = await _door(stage, Teller(chatters=True))
+    answer = await door.stream(max_tokens=8, temperature=0)
+    assert ("error" in answer.events[-1], door.log[0]["outcome"]) == (True, "truncated")
+    assert door.count("heals_total", result="failed") == 1
+
+
+async def test_a_client_that_leaves_stops_the_continuation(stage: Stage) -> None:
+    teller = Teller(chatters=True)
+    door = await _door(stage, teller)
+    asking = asyncio.create_task(door.stream(max_tokens=8, temperature=0))
+    await until(lambda: len(teller.asked) == 1)
+    asking.cancel()
+    await until(lambda: len(door.log) == 1)
+    assert door.log[0]["outcome"] == "cancelled"
+    assert not any(one.outstanding for one in door.gateway.fleet.servers)
 
 
 async def test_what_the_server_held_back_is_told_again(stage: Stage) -> None:
