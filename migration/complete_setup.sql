@@ -19,7 +19,7 @@ do $archon_check$
 declare
   installed text := (select extversion from pg_extension where extname = 'vector');
   unknown text := (select string_agg(version, ', ' order by version) from archon_migrations
-                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0095', '0096', '0097'));
+                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0098'));
 begin
   if string_to_array(substring(installed from '^[0-9]+[.][0-9]+'), '.')::integer[] < array[0, 8] then
     raise exception 'pgvector % is too old: run "alter extension vector update".', installed;
@@ -4267,12 +4267,137 @@ $archon_file_0093$;
   insert into archon_migrations (version, migration_name, checksum) values ('0093', 'many_calls', '244c5f8775bccec84961611362e1981d');
 end $archon_step_0093$;
 
-do $archon_step_0095$
+do $archon_step_0096$
 begin
-  if exists (select 1 from archon_migrations where version = '0095') then
+  if exists (select 1 from archon_migrations where version = '0096') then
     return;
   end if;
-  execute $archon_file_0095$
+  execute $archon_file_0096$
+-- Rows of a copy need not be on the disk one batch at a time: the copy is whole only once `archon_copy_end` is, whose
+-- commit brings all before it to the disk, and until then the mark of a restore that has begun says so.
+create or replace function archon_copy_put(table_name text, rows text, embeddings vector[]) returns table (written bigint)
+language plpgsql set jit = off as $$
+begin
+  perform set_config('synchronous_commit', 'off', true);
+  return query select w.written from archon_copy_write(table_name, rows, embeddings) w;
+end $$;
+
+select archon_close_to_others();
+$archon_file_0096$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0096', 'copying_quickly', '3eff8a16d4b768440a455458b74e0ee1');
+end $archon_step_0096$;
+
+do $archon_step_0097$
+begin
+  if exists (select 1 from archon_migrations where version = '0097') then
+    return;
+  end if;
+  execute $archon_file_0097$
+-- Names a conversation, unless somebody named it meanwhile; false where that is so, or it is gone.
+create or replace function archon_conversation_name(conversation uuid, title text, instead_of text) returns boolean
+language plpgsql as $$
+begin
+  update archon_conversations c set title = archon_conversation_name.title
+  where c.id = conversation and c.title = instead_of;
+  return found;
+end $$;
+
+select archon_close_to_others();
+$archon_file_0097$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0097', 'conversation_names', '77829fda68be92ac724f45a60252a843');
+end $archon_step_0097$;
+
+do $archon_step_0098$
+begin
+  if exists (select 1 from archon_migrations where version = '0098') then
+    return;
+  end if;
+  execute $archon_file_0098$
+-- Indexes over vectors that came all at once (taken over from Archon v1, restored, moved) are built in the background:
+-- their part is closed, which is all that has to be noted, and whoever looks after the store builds what is missing.
+-- Searches read a part without an index exactly.
+
+-- As before; who comes second to the same index waits for the first, and then finds it there.
+create or replace function archon_part_index(space integer, part integer) returns void language plpgsql
+set maintenance_work_mem = '256MB' as $$
+declare
+  name text := archon_part_ensure(space, part);
+  size integer;
+  cast_type text;
+begin
+  perform pg_advisory_xact_lock(hashtext(archon_part_index_name(space, part)));
+  select s.dimensions into strict size from archon_embedding_spaces s where s.id = space;
+  cast_type := case when size <= 2000 then 'vector' when size <= 4000 then 'halfvec' end;
+  if cast_type is not null then
+    execute format('create index if not exists %I on %I using hnsw ((embedding::%s(%s)) %s_cosine_ops)',
+      archon_part_index_name(space, part), name, cast_type, size, cast_type);
+  end if;
+end $$;
+
+-- Close the fresh part of a space if it holds anything: it waits for its index now. True: it does.
+create or replace function archon_index_later(space integer) returns boolean language plpgsql as $$
+begin
+  if exists (select 1 from archon_chunk_vectors v join archon_embedding_spaces s on s.id = space and v.part = s.fresh_part
+             where v.space_id = space) then
+    perform archon_fresh_close(space);
+    return true;
+  end if;
+  return exists (select 1 from archon_indexes_waiting() w where w.space_id = space);
+end $$;
+
+-- What waits for its index, the space that answers first; `part` null: the code examples of a space.
+create or replace function archon_indexes_waiting() returns table (space_id integer, part integer)
+language sql stable as $$
+  select w.id, w.part from (
+    select s.id, s.activated_at, p.part from archon_embedding_spaces s, lateral archon_parts_unindexed(s.id) p
+    union all
+    select s.id, s.activated_at, null from archon_embedding_spaces s
+    where s.dimensions <= 4000 and to_regclass('archon_code_vectors_space_' || s.id) is null
+      and exists (select 1 from archon_code_vectors v where v.space_id = s.id)) w
+  order by w.activated_at desc nulls last, w.id, w.part nulls last
+$$;
+
+-- How many wait: ours, and those of Archon v1 that were put off.
+create or replace function archon_indexes_left() returns table (ours integer, of_v1 integer) language sql stable as $$
+  select (select count(*)::integer from archon_indexes_waiting()),
+         coalesce((select cardinality(v.postponed_indexes) from archon_v1 v), 0)
+$$;
+
+-- Build one of them. False: none is left, or another process is at it.
+create or replace function archon_index_next() returns boolean language plpgsql set maintenance_work_mem = '256MB' as $$
+declare
+  given record;
+begin
+  if not pg_try_advisory_xact_lock(hashtext('archon_index_next')) then
+    return false;
+  end if;
+  select * into given from archon_indexes_waiting() limit 1;
+  if not found then
+    return false;
+  end if;
+  if given.part is null then
+    perform archon_code_space_ready(given.space_id);
+  else
+    perform archon_part_index(given.space_id, given.part);
+  end if;
+  return true;
+end $$;
+
+-- Not used any more: they built at once.
+drop function if exists archon_copy_index(integer);
+drop function if exists archon_v1_index_space(integer);
+
+select archon_close_to_others();
+$archon_file_0098$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0098', 'indexes_later', '9546ea171ecfb9664e7caee374026290');
+end $archon_step_0098$;
+
+do $archon_step_0098$
+begin
+  if exists (select 1 from archon_migrations where version = '0098') then
+    return;
+  end if;
+  execute $archon_file_0098$
 -- Contextual embeddings: what a chat model said about the place of a passage in its document, kept by content, so that
 -- neither a restart nor a refresh nor another embedding model asks for it twice.
 
@@ -4350,48 +4475,8 @@ begin
   perform archon_code_put(source, saved.page_id, doc->>'url', space, codes, code_details, code_embeddings);
   return query select saved.page_id, saved.chunk_count;
 end $$;
-$archon_file_0095$;
-  insert into archon_migrations (version, migration_name, checksum) values ('0095', 'situations', '9bba3dd7e9b7886a449995a7a2364b36');
-end $archon_step_0095$;
-
-do $archon_step_0096$
-begin
-  if exists (select 1 from archon_migrations where version = '0096') then
-    return;
-  end if;
-  execute $archon_file_0096$
--- Rows of a copy need not be on the disk one batch at a time: the copy is whole only once `archon_copy_end` is, whose
--- commit brings all before it to the disk, and until then the mark of a restore that has begun says so.
-create or replace function archon_copy_put(table_name text, rows text, embeddings vector[]) returns table (written bigint)
-language plpgsql set jit = off as $$
-begin
-  perform set_config('synchronous_commit', 'off', true);
-  return query select w.written from archon_copy_write(table_name, rows, embeddings) w;
-end $$;
-
-select archon_close_to_others();
-$archon_file_0096$;
-  insert into archon_migrations (version, migration_name, checksum) values ('0096', 'copying_quickly', '3eff8a16d4b768440a455458b74e0ee1');
-end $archon_step_0096$;
-
-do $archon_step_0097$
-begin
-  if exists (select 1 from archon_migrations where version = '0097') then
-    return;
-  end if;
-  execute $archon_file_0097$
--- Names a conversation, unless somebody named it meanwhile; false where that is so, or it is gone.
-create or replace function archon_conversation_name(conversation uuid, title text, instead_of text) returns boolean
-language plpgsql as $$
-begin
-  update archon_conversations c set title = archon_conversation_name.title
-  where c.id = conversation and c.title = instead_of;
-  return found;
-end $$;
-
-select archon_close_to_others();
-$archon_file_0097$;
-  insert into archon_migrations (version, migration_name, checksum) values ('0097', 'conversation_names', '77829fda68be92ac724f45a60252a843');
-end $archon_step_0097$;
+$archon_file_0098$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0098', 'situations', '9bba3dd7e9b7886a449995a7a2364b36');
+end $archon_step_0098$;
 
 select archon_close_to_others();

@@ -15,7 +15,7 @@ from sizing import sizing_page
 from src.inference.fallback import fallback_fields
 from src.inference.provider import Provider, SettingField
 from src.inference.registry import load_registry
-from src.settings.catalog import PROVIDER_KEYS, SERVICES, Catalog
+from src.settings.catalog import CONTEXT_FIELDS, PROVIDER_KEYS, SERVICES, Catalog
 from src.store.setup_script import complete_setup
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -49,6 +49,8 @@ def environment_example() -> str:
     parts += [_variable(catalog.fields[PROVIDER_KEYS[service]]) for service in SERVICES]
     title = "# When the chosen provider cannot answer a chat: others, in order"
     parts.append("\n".join([title, *map(_variable, fallback_fields(registry.all()))]))
+    title = "# A chat model that says of each passage where it stands in its document"
+    parts.append("\n".join([title, *map(_variable, CONTEXT_FIELDS)]))
     seen: set[str] = set()
     for provider in registry.all():
         block = _provider(provider, seen)

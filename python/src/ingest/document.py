@@ -51,7 +51,10 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A passage. `estimated_tokens` is of all that is embedded (`embedded_text`), before the budget's ratio."""
+    """A passage. `estimated_tokens` is of all that is embedded (`embedded_text`), before the budget's ratio.
+
+    `context` are the headings above it; `situation` is what a chat model says of its place, where that is wanted.
+    """
 
     text: str
     heading_path: tuple[str, ...]
@@ -59,11 +62,17 @@ class Chunk:
     estimated_tokens: int
     page_number: int | None
     links: tuple[Link, ...] = ()
+    situation: str = ""
+
+    @property
+    def lead(self) -> str:
+        """What is embedded before the passage."""
+        return "\n".join(part for part in (self.context, self.situation) if part)
 
     @property
     def embedded_text(self) -> str:
-        """The passage with the headings that it stands under."""
-        return f"{self.context}\n\n{self.text}" if self.context else self.text
+        """The passage with the headings that it stands under, and its situation."""
+        return f"{self.lead}\n\n{self.text}" if self.lead else self.text
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,12 @@ from .embedding import EmbedStage, Gauge
 from .fetch import Validators
 from .kinds import kind_of
 from .reader import Readers
+from .situating import Situated, Situating
 
 DEFAULT_MAX_TOKENS = 512
 """Where the server does not tell its limit."""
+_INCOMPLETE = "+"
+"""After the hash of a page of which some passages lack their situation: the next visit takes it for changed."""
 _CUTS = 4
 """How often a document is cut anew before a passage that is too long counts as a failure."""
 
@@ -47,17 +50,21 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What was written: nothing where the page is unchanged."""
+    """What was written: nothing where the page is unchanged. `notice`: what people should know of it."""
 
     unchanged: bool
     chunks: int
     words: int
     examples: int = 0
+    notice: dict[str, JsonValue] | None = None
 
 
 @dataclass(slots=True)
 class Intake:
-    """Takes bodies in, for one job. `metadata` goes with every page and chunk."""
+    """Takes bodies in, for one job. `metadata` goes with every page and chunk.
+
+    `max_tokens` is what a passage may have; what is said of its place comes on top.
+    """
 
     database: Database
     readers: Readers
@@ -67,6 +74,7 @@ class Intake:
     max_tokens: int
     metadata: dict[str, JsonValue]
     rules: CodeRules = field(default_factory=CodeRules)
+    situating: Situating | None = None
 
     async def read(self, body: Body) -> tuple[Document, ...]:
         """The documents in a body, their chunks within the model's limit: one, or one for each of its parts.
@@ -105,26 +113,37 @@ class Intake:
         """
         if await self.keep(body.place, body.url_key, document.content_hash):
             return Written(unchanged=True, chunks=0, words=document.word_count)
-        document, vectors = await self._embedded(body, document)
+        situated, vectors = await self._embedded(body, document)
+        document = situated.document
         chunks = [self._chunk(document, place, vector) for place, vector in enumerate(vectors[: len(document.chunks)])]
         examples = self._examples(body, document, vectors[len(document.chunks) :])
         page = self._page(body, document)
+        notice = kept.notice_of(document, situated.reasons)
+        if notice is not None:
+            page = replace(page, notice=notice, content_hash=f"{page.content_hash}{_INCOMPLETE}", read_as=None)
         await pages.save(self.database, body.place, page, chunks, space_id=self.space_id, examples=examples)
-        return Written(False, len(chunks), document.word_count, len(examples))
+        return Written(False, len(chunks), document.word_count, len(examples), notice)
 
     @property
     def _request(self) -> ReadRequest:
         return ReadRequest("text", "", None, "", Budget(self.max_tokens, self.gauge.ratio), self.rules)
 
-    async def _embedded(self, body: Body, document: Document) -> tuple[Document, list[Vector]]:
+    async def _embedded(self, body: Body, document: Document) -> tuple[Situated, list[Vector]]:
         for _ in range(_CUTS):
+            situated = await self._situated(document)
             try:
-                return document, await self._vectors(document)
+                return situated, await self._vectors(situated.document)
             except ContextTooLong:
                 # The estimate was too low for this text; shorter passages are the cure.
                 self.gauge.raise_ratio()
                 document = await self._again(body, document)
-        return document, await self._vectors(document)
+        situated = await self._situated(document)
+        return situated, await self._vectors(situated.document)
+
+    async def _situated(self, document: Document) -> Situated:
+        if self.situating is None:
+            return Situated(document)
+        return await self.situating.situated(document, ratio=self.gauge.ratio)
 
     async def _again(self, body: Body, document: Document) -> Document:
         whole = replace(body, url=body.url.removesuffix(f"#{document.part}"))
@@ -161,7 +180,7 @@ class Intake:
             heading_path=chunk.heading_path,
             token_count=round(chunk.estimated_tokens * self.gauge.ratio),
             page_number=chunk.page_number,
-            metadata=kept.chunk_metadata(chunk),
+            metadata=kept.chunk_metadata(chunk, self.situating.model if self.situating else ""),
             vector=vector,
         )
 

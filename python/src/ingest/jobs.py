@@ -27,6 +27,7 @@ from .progress import Board, Tally, progress_of, tally_of, tally_of_counts
 from .reader import Readers
 from .reembed import reembed
 from .run import EmbedderFactory, Limits, Run, first_of
+from .situating import NarratorFactory
 from .space import Ways
 from .upload import upload
 
@@ -87,6 +88,7 @@ class Worker:
     limits: Limits
     lease: Lease
     ways: Ways | None = None
+    narrator_factory: NarratorFactory | None = None
     name: str = field(default_factory=worker_name)
     boards: dict[str, Board] = field(default_factory=dict)
     _nudges: dict[str, asyncio.Event] = field(default_factory=dict)
@@ -153,6 +155,7 @@ class Worker:
             limits=self.limits,
             board=board,
             ways=self.ways,
+            narrator_factory=self.narrator_factory,
         )
 
     async def _to_its_end(self, run: Run) -> None:
@@ -284,7 +287,8 @@ def _outlasts(run: Run, failure: ArchonError) -> bool:
     """Whether a job that has begun should wait for a server to come back."""
     is_outage = failure.retryable and isinstance(failure, ProviderError | StoreUnavailable)
     now = run.board.now
-    has_begun = run.is_resumed or now.tally.pages_stored > 0 or now.chunks_embedded > now.chunks_before
+    has_passages = now.chunks_embedded > now.chunks_before or now.chunks_situated > 0
+    has_begun = run.is_resumed or now.tally.pages_stored > 0 or has_passages
     return is_outage and has_begun and now.elapsed_s < run.limits.outage_s
 
 

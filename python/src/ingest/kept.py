@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from src.errors import JsonValue
+from src.errors import ArchonError, JsonValue
 from src.inference.models import Vector
 from src.store.code_examples import NewExample
 
@@ -31,8 +31,8 @@ def page_metadata(
     return metadata | ({"language": document.language} if document.language else {})
 
 
-def chunk_metadata(chunk: Chunk) -> dict[str, JsonValue]:
-    """A passage's own."""
+def chunk_metadata(chunk: Chunk, chat_model: str) -> dict[str, JsonValue]:
+    """A passage's own. `chat_model` is the one that wrote its situation."""
     metadata: dict[str, JsonValue] = {
         "headers": " > ".join(chunk.heading_path),
         "char_count": len(chunk.text),
@@ -41,11 +41,26 @@ def chunk_metadata(chunk: Chunk) -> dict[str, JsonValue]:
         "has_code": _FENCE in chunk.text,
         "has_links": bool(chunk.links),
         # What was embedded before the passage: another model has to embed the very same text.
-        "context": chunk.context,
+        "context": chunk.lead,
     }
+    if chunk.situation:
+        metadata |= {"contextual_embedding": True, "situation": chunk.situation, "llm_chat_model": chat_model}
     if chunk.links:
         metadata["links"] = [{"text": link.text, "url": link.url} for link in chunk.links]
     return metadata | ({"page_number": chunk.page_number} if chunk.page_number is not None else {})
+
+
+def notice_of(document: Document, reasons: Sequence[ArchonError]) -> dict[str, JsonValue] | None:
+    """What people should know of a page of which some passages were embedded without a context; None: nothing."""
+    if not reasons:
+        return None
+    text = f"{len(reasons)} of {len(document.chunks)} passages were embedded without a context: {reasons[0].message}"
+    return {
+        "error": text,
+        "code": "without_context",
+        "next_step": "They are asked about again with the next refresh.",
+        "passages": len(reasons),
+    }
 
 
 def new_example(

@@ -14,6 +14,7 @@ from src.store.jobs import FrontierRow, Job, JsonObject
 from .document import Document
 
 MAX_FAILURES = 200
+"""Pages that a result names, of those that failed and of those with a notice."""
 MAX_LOGS = 100
 FINAL = frozenset({"completed", "failed", "cancelled"})
 _BARS = {"starting": 1.0, "analyzing": 3.0, "finalization": 98.0, "completed": 100.0}
@@ -32,7 +33,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What became of the pages so far."""
+    """What became of the pages so far. `notices`: what people should know of pages that were stored."""
 
     pages_stored: int = 0
     pages_unchanged: int = 0
@@ -41,7 +42,9 @@ class Tally:
     pages_skipped: int = 0
     chunks_stored: int = 0
     word_count: int = 0
+    chunks_without_context: int = 0
     failures: tuple[Failure, ...] = ()
+    notices: tuple[Failure, ...] = ()
 
     @property
     def pages_done(self) -> int:
@@ -67,9 +70,21 @@ class Tally:
         name = f"pages_{state}"
         return replace(self, **{name: getattr(self, name) + 1})
 
+    def noticed(self, url: str, notice: JsonObject | None) -> Tally:
+        """What people should know of a page that was stored; None: nothing."""
+        if notice is None:
+            return self
+        passages = notice.get("passages")
+        return replace(
+            self,
+            chunks_without_context=self.chunks_without_context + (passages if isinstance(passages, int) else 0),
+            notices=(*self.notices, _failure({**notice, "url": url}))[:MAX_FAILURES],
+        )
+
     def to_dict(self) -> JsonObject:
         """REST's `outcome`."""
-        return {**asdict(self), "failures": [asdict(failure) for failure in self.failures]}
+        failures: list[JsonValue] = [asdict(failure) for failure in self.failures]
+        return {**asdict(self), "failures": failures, "notices": [asdict(notice) for notice in self.notices]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +110,7 @@ class JobProgress:
     total_pages: int = 0
     chunks_total: int = 0
     chunks_embedded: int = 0
+    chunks_situated: int = 0
     chunks_before: int = 0
     code_blocks_found: int = 0
     code_examples_stored: int = 0
@@ -142,7 +158,9 @@ class JobProgress:
         done = self.tally.pages_done / self.total_pages
         if self.chunks_total:
             # Half by pages, half by passages: a long page moves the bar too.
-            done = (done + min(self.chunks_embedded / self.chunks_total, done + 0.5)) / 2
+            situated = min(self.chunks_situated, self.chunks_total)
+            passages = max(self.chunks_embedded, (self.chunks_embedded + situated) / 2)
+            done = (done + min(passages / self.chunks_total, done + 0.5)) / 2
         return _WORK_BEGINS + (_WORK_ENDS - _WORK_BEGINS) * min(done, 1.0)
 
     def to_dict(self) -> JsonObject:
@@ -203,6 +221,7 @@ class JobProgress:
             "totalPages": self.total_pages,
             "embeddingsCreated": self.chunks_embedded,
             "codeBlocksFound": self.code_blocks_found,
+            "contextsWritten": self.chunks_situated,
         }
 
     def _crawl_fields(self) -> JsonObject:
@@ -226,7 +245,8 @@ class JobProgress:
         for item in fields(self):
             value = getattr(self, item.name)
             row[item.name] = value.isoformat() if isinstance(value, datetime) else value
-        row["tally"] = {**self.tally.to_dict(), "failures": []} if not self.is_final else self.tally.to_dict()
+        tally = self.tally.to_dict()
+        row["tally"] = tally if self.is_final else tally | {"failures": [], "notices": []}
         row["logs"] = list(self.logs)
         return row
 
@@ -274,7 +294,7 @@ def tally_of(rows: Iterable[FrontierRow]) -> Tally:
     tally = Tally()
     for row in rows:
         if row.state == "stored":
-            tally = tally.stored(row.chunks, row.words)
+            tally = tally.stored(row.chunks, row.words).noticed(row.address.url, row.error)
         elif row.state == "failed":
             failure = _failure({**(row.error or {}), "url": row.address.url})
             tally = replace(
@@ -299,10 +319,13 @@ def tally_of_counts(counts: Iterable[StateCount], failures: tuple[Failure, ...])
 def _tally(stored: JsonValue) -> Tally:
     if not isinstance(stored, dict):
         return Tally()
-    failures = stored.get("failures")
-    entries = failures if isinstance(failures, list) else []
     counts = {item.name: stored[item.name] for item in fields(Tally) if isinstance(stored.get(item.name), int)}
-    return Tally(**counts, failures=tuple(_failure(entry) for entry in entries if isinstance(entry, dict)))  # type: ignore[arg-type]
+    return Tally(**counts, failures=_failures(stored.get("failures")), notices=_failures(stored.get("notices")))  # type: ignore[arg-type]
+
+
+def _failures(stored: JsonValue) -> tuple[Failure, ...]:
+    entries = stored if isinstance(stored, list) else []
+    return tuple(_failure(entry) for entry in entries if isinstance(entry, dict))
 
 
 def _failure(stored: Mapping[str, JsonValue]) -> Failure:
@@ -336,6 +359,12 @@ class Board:
     def embedded(self, count: int) -> None:
         """So many passages more have their vector, or need none."""
         self.set(chunks_embedded=self.now.chunks_embedded + count)
+
+    def situated(self, count: int) -> None:
+        """Of so many passages more it is known what the chat model says of their place, or that it says nothing."""
+        done, total = self.now.chunks_situated + count, self.now.chunks_total
+        of_all = f" of {total}" if total >= done else ""
+        self.set(chunks_situated=done, message=f"Writing contexts: {done}{of_all} passages")
 
     def note(self, line: str) -> None:
         """Say something that people should be able to read afterwards."""

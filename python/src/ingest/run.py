@@ -20,6 +20,7 @@ from .intake import DEFAULT_MAX_TOKENS, Intake
 from .patience import Patience
 from .progress import Board
 from .reader import Readers
+from .situating import NarratorFactory, Situating, open_situating, room_for
 from .space import Entrance, Ways, space_to_write
 
 EmbedderFactory = Callable[[], Awaitable[Embedder]]
@@ -52,6 +53,7 @@ class Run:
     limits: Limits
     board: Board
     ways: Ways | None = None
+    narrator_factory: NarratorFactory | None = None
 
     @property
     def is_resumed(self) -> bool:
@@ -73,13 +75,15 @@ async def open_intake(run: Run, metadata: dict[str, JsonValue]) -> AsyncIterator
     """The way into the store, with its embedding stage under way.
 
     Raises:
-        ConfigurationError: the settings name no usable embedding server, or its weights are others than those stored.
+        ConfigurationError: the settings name no usable embedding server, or its weights are others than those stored;
+            or no chat model, where contexts are wanted.
         ProviderError, StoreError: they cannot be asked, or fail for good while the block runs.
     """
     patience = Patience(run.limits.patience_s, run.board.note, run.limits.backoff_s)
     entrance = await run_entrance(run, patience)
     embedder, space = entrance.embedder, entrance.space
-    max_tokens = await embedder.max_tokens()
+    max_tokens = await embedder.max_tokens() or DEFAULT_MAX_TOKENS
+    situating = await run_situating(run, max_tokens)
     stage = EmbedStage(embedder, space.dimensions, patience, run.board.embedded)
     intake = Intake(
         database=run.database,
@@ -87,8 +91,9 @@ async def open_intake(run: Run, metadata: dict[str, JsonValue]) -> AsyncIterator
         embedding=stage,
         gauge=Gauge(embedder),
         space_id=space.id,
-        max_tokens=max_tokens or DEFAULT_MAX_TOKENS,
+        max_tokens=max_tokens - (room_for(max_tokens) if situating else 0),
         metadata=metadata,
+        situating=situating,
     )
     async with alongside(stage.run()):
         yield intake
@@ -99,6 +104,24 @@ async def run_entrance(run: Run, patience: Patience) -> Entrance:
     while True:
         try:
             return await space_to_write(run.database, await run.embedder_factory(), run.ways)
+        except ProviderError as error:
+            if not run.is_resumed:
+                raise
+            await patience.wait(error)
+
+
+async def run_situating(run: Run, max_tokens: int) -> Situating | None:
+    """The stage before embedding, where it is wanted; as patient as with the embedding server."""
+    patience = Patience(run.limits.patience_s, run.board.note, run.limits.backoff_s)
+    while True:
+        try:
+            return await open_situating(
+                run.database,
+                run.narrator_factory,
+                patience=patience,
+                tell=run.board.situated,
+                max_tokens=max_tokens,
+            )
         except ProviderError as error:
             if not run.is_resumed:
                 raise

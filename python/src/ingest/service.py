@@ -25,6 +25,7 @@ from .progress import JobProgress, progress_of
 from .reader import Readers
 from .requests import CrawlRequest, UploadRequest, crawl_of_json, crawl_to_json
 from .run import EmbedderFactory, Limits
+from .situating import NarratorFactory
 from .space import Ways
 
 _log = structlog.get_logger("archon.ingest.service")
@@ -47,6 +48,7 @@ class IngestService:
         fetch_policy: FetchPolicy | None = None,
         *,
         ways: Ways | None = None,
+        narrator_factory: NarratorFactory | None = None,
         cares: bool = True,
         limits: Limits | None = None,
         lease: Lease | None = None,
@@ -57,7 +59,14 @@ class IngestService:
         self._readers = Readers()
         self._policy = fetch_policy or FetchPolicy()
         self._worker = Worker(
-            database, embedder_factory, self._readers, self._policy, limits or Limits(), lease or Lease(), ways
+            database,
+            embedder_factory,
+            self._readers,
+            self._policy,
+            limits or Limits(),
+            lease or Lease(),
+            ways,
+            narrator_factory,
         )
         self.caretaker = Caretaker(
             database, self._worker.name, embedder_factory, ways, self.refresh_if_due, self._wake_up

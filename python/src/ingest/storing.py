@@ -109,7 +109,10 @@ async def _store_one(run: Run, intake: Intake, body: Body, document: Document) -
         run.board.embedded(len(document.chunks))
     tally = run.board.now.tally
     tally = tally.counted("unchanged") if written.unchanged else tally.stored(written.chunks, written.words)
-    run.board.set(tally=tally, code_examples_stored=run.board.now.code_examples_stored + written.examples)
+    run.board.set(
+        tally=tally.noticed(body.url, written.notice),
+        code_examples_stored=run.board.now.code_examples_stored + written.examples,
+    )
 
 
 async def _remove_vanished(run: Run, body: Body, keys: set[str]) -> None:

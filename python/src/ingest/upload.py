@@ -40,7 +40,7 @@ async def upload(run: Run) -> None:
     run.board.set(status="reading", message=f"Reading {filename}", total_pages=1)
     rows = await jobs.frontier(run.database, run.job.id)
     run.board.set(tally=tally_of(rows))
-    if rows and all(row.state != "queued" for row in rows):
+    if rows and all(row.state not in ("queued", "failed") for row in rows):
         return  # an earlier worker stored it and died before it could say so
     content = await jobs.upload_content(run.database, run.job.id)
     await jobs.add_addresses(run.database, run.job.id, [Address(url, url, filename)], depth=1, page_limit=1)

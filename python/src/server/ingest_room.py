@@ -19,6 +19,7 @@ from src.store.place import open_store, place_of
 
 from .limits import MAX_FILE_BYTES
 from .models import ModelInUse
+from .narrator import ChosenNarrator
 
 
 def ingest_room(
@@ -36,6 +37,7 @@ def ingest_room(
         embedder,
         FetchPolicy(allow_private=environment.allow_private_addresses),
         ways=ways,
+        narrator_factory=ChosenNarrator(settings),
         max_jobs=max_jobs,
         max_upload_bytes=MAX_FILE_BYTES,
     )

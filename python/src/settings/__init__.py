@@ -1,6 +1,6 @@
 """What is chosen, by whom and from where: typed, decrypted, frozen values over the store."""
 
-from .catalog import PROVIDER_KEYS, Catalog
+from .catalog import CONTEXTS_AT_ONCE, CONTEXTS_WANTED, PROVIDER_KEYS, Catalog
 from .overview import FirstRun, ModelDiscovery, Overview, ServiceState
 from .secret_key import KeyFile
 from .secrets import Rotation, SecretBox, rotate
@@ -8,6 +8,8 @@ from .service import SettingsService
 from .values import Notice, SettingValue, Snapshot
 
 __all__ = [
+    "CONTEXTS_AT_ONCE",
+    "CONTEXTS_WANTED",
     "PROVIDER_KEYS",
     "Catalog",
     "FirstRun",

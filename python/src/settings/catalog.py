@@ -29,6 +29,28 @@ SHARED_FIELDS = (
 )
 """Settings of v1 that belong to no single provider but reach the wire."""
 
+CONTEXTS_WANTED = "USE_CONTEXTUAL_EMBEDDINGS"
+CONTEXTS_AT_ONCE = "CONTEXTUAL_EMBEDDINGS_MAX_WORKERS"
+CONTEXT_FIELDS = (
+    SettingField(
+        key=CONTEXTS_WANTED,
+        label="Contextual embeddings",
+        kind="switch",
+        default="false",
+        capability="embeddings",
+        help="The chat model says of each passage where it stands in its document: one call for each passage.",
+    ),
+    SettingField(
+        key=CONTEXTS_AT_ONCE,
+        label="Calls for contexts at once",
+        kind="integer",
+        default="3",
+        capability="embeddings",
+        help="At most, in each process that takes knowledge in; fewer where answers get slower by it.",
+    ),
+)
+"""v1's settings for contextual embeddings. CONTEXTUAL_EMBEDDING_BATCH_SIZE means nothing: a call is one passage."""
+
 SERVICES: tuple[Service, ...] = get_args(Service)
 _SERVICE_NAMES: Mapping[Service, str] = {"llm": "chat", "embedding": "embeddings", "rerank": "reranking"}
 
@@ -54,7 +76,9 @@ class Catalog:
             )
             for service in SERVICES
         }
-        fields.update({field.key: field for field in (*SHARED_FIELDS, *fallback_fields(registry.all()))})
+        fields.update(
+            {field.key: field for field in (*SHARED_FIELDS, *CONTEXT_FIELDS, *fallback_fields(registry.all()))}
+        )
         for provider in providers.values():
             for field in provider.fields:
                 fields.setdefault(field.key, field)

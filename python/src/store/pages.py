@@ -27,7 +27,8 @@ class WorkPlace:
 class NewPage:
     """A page to be written. `url_key` is its canonical address, unique within its source.
 
-    `links` are the addresses in scope that it leads to; `read_as` names the way it was read and cut.
+    `links` are the addresses in scope that it leads to; `read_as` names the way it was read and cut. `notice` is what
+    people should know of it, as an error has it.
     """
 
     url: str
@@ -44,6 +45,7 @@ class NewPage:
     last_modified: str | None = None
     links: tuple[str, ...] = ()
     read_as: str | None = None
+    notice: dict[str, JsonValue] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +281,7 @@ def _page_json(page: NewPage) -> dict[str, JsonValue]:
         "last_modified": page.last_modified,
         "links": list(page.links),
         "read_as": page.read_as,
+        "notice": page.notice,
     }
 
 

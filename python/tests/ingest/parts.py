@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from src.inference.chat import build_chat_model
 from src.inference.embed import build_embedder
 from src.inference.models import Embedder
 from src.ingest.fetch import FetchPolicy
@@ -13,6 +14,7 @@ from src.ingest.jobs import Lease
 from src.ingest.progress import JobProgress
 from src.ingest.run import Limits
 from src.ingest.service import IngestService
+from src.ingest.situating import Narrator, NarratorFactory
 from src.store.database import Database
 from tests.fakes.chosen import chosen
 from tests.fakes.model_server import ModelServer, Reply, Request, embeddings
@@ -49,9 +51,25 @@ def factory_for(url: str) -> Callable[[], object]:
     return factory
 
 
+def narrators(url: str, at_once: int = 3) -> NarratorFactory:
+    """A narrator over a chat server."""
+    made = Narrator(build_chat_model(chosen("llm", VLLM_BASE_URL=url)), at_once)
+
+    async def factory() -> Narrator:
+        return made
+
+    return factory
+
+
 @asynccontextmanager
 async def open_service(
-    database: Database, model_url: str, *, policy: FetchPolicy = POLICY, limits: Limits = LIMITS, started: bool = True
+    database: Database,
+    model_url: str,
+    *,
+    policy: FetchPolicy = POLICY,
+    limits: Limits = LIMITS,
+    started: bool = True,
+    narrators: NarratorFactory | None = None,
 ) -> AsyncIterator[IngestService]:
     """A service at work; given back at the end."""
     service = IngestService(
@@ -60,6 +78,7 @@ async def open_service(
         policy,
         limits=limits,
         lease=LEASE,
+        narrator_factory=narrators,
         max_upload_bytes=2_000_000,
     )
     if started:

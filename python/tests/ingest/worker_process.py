@@ -1,4 +1,7 @@
-"""A worker in a process of its own, to be killed: `python -m tests.ingest.worker_process DATABASE_URL MODEL_URL`."""
+"""A worker in a process of its own, to be killed: `… -m tests.ingest.worker_process DATABASE_URL MODEL_URL [CHAT_URL]`.
+
+With a chat server it has contexts written.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,13 @@ import sys
 
 from src.store.postgres import PostgresDatabase
 
-from .parts import open_service
+from .parts import narrators, open_service
 
 
-async def main(database_url: str, model_url: str) -> None:
+async def main(database_url: str, model_url: str, chat_url: str | None = None) -> None:
     database = await PostgresDatabase.connect(database_url)
-    async with open_service(database, model_url):
+    told_by = narrators(chat_url) if chat_url else None
+    async with open_service(database, model_url, narrators=told_by):
         await asyncio.Event().wait()
 
 
