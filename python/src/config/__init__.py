@@ -1,6 +1,13 @@
 """The only reader of environment variables: one typed, frozen `Environment` for every process."""
 
-from .environment import Environment, load_environment, reachable, server_address, system_environment
+from .environment import (
+    Environment,
+    load_environment,
+    public_mcp_url,
+    reachable,
+    server_address,
+    system_environment,
+)
 from .places import REPOSITORY, default_data_dir
 
 __all__ = [
@@ -8,6 +15,7 @@ __all__ = [
     "Environment",
     "default_data_dir",
     "load_environment",
+    "public_mcp_url",
     "reachable",
     "server_address",
     "system_environment",

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
 
 from dotenv import dotenv_values
 
@@ -97,6 +98,27 @@ def server_address(environment: Environment) -> str:
     """Where the REST server is, without a path: ARCHON_SERVER_URL, else at ARCHON_SERVER_HOST, else beside us."""
     host = environment.get("ARCHON_SERVER_HOST") or reachable(environment.host)
     return (environment.get("ARCHON_SERVER_URL") or f"http://{host}:{environment.server_port}").rstrip("/")
+
+
+def public_mcp_url(environment: Environment, host: str) -> SplitResult:
+    """Where assistants reach the MCP server: ARCHON_MCP_PUBLIC_URL, else its port at `host`.
+
+    The compose file tells the port that it publishes in ARCHON_MCP_PUBLIC_PORT; inside it is always the same.
+
+    Raises:
+        ConfigurationError: the address is none, or the port.
+    """
+    named = environment.get("ARCHON_MCP_PUBLIC_URL")
+    if named is None:
+        port = _port(environment.values, "ARCHON_MCP_PUBLIC_PORT", environment.mcp_port)
+        return urlsplit(f"http://{reachable(host)}:{port}/mcp")
+    url = urlsplit(named.rstrip("/"))
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise ConfigurationError(
+            f"ARCHON_MCP_PUBLIC_URL must be a web address such as https://archon.example.org/mcp, not '{named}'",
+            context=ErrorContext(field="ARCHON_MCP_PUBLIC_URL"),
+        )
+    return url if url.path else url._replace(path="/mcp")
 
 
 def _text(values: Mapping[str, str], name: str) -> str | None:

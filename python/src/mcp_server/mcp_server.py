@@ -67,6 +67,7 @@ def serve(environment: Environment) -> None:
             next_step="Stop what uses the port (`archon down`), or set ARCHON_MCP_PORT to another one.",
             context=ErrorContext(field="ARCHON_MCP_PORT"),
         ) from refused
+    listener.listen(config.backlog)  # so that it is true when it is said
     sys.stderr.write(f"MCP answers at http://{reachable(bound)}:{port}/mcp\n")
     uvicorn.Server(config).run(sockets=[listener])
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from src.config import load_environment
+from src.config import load_environment, public_mcp_url
 from src.errors import ConfigurationError
 
 
@@ -18,6 +18,24 @@ def test_defaults_are_loopback_and_the_known_ports() -> None:
     )
     assert not environment.allow_private_addresses
     assert environment.local_vllm
+
+
+@pytest.mark.parametrize(
+    ("values", "url"),
+    [
+        ({"ARCHON_MCP_PORT": "9002"}, "http://archon.lan:9002/mcp"),
+        ({"ARCHON_MCP_PORT": "8051", "ARCHON_MCP_PUBLIC_PORT": "9051"}, "http://archon.lan:9051/mcp"),
+        ({"ARCHON_MCP_PUBLIC_URL": "https://archon.example.org/"}, "https://archon.example.org/mcp"),
+        ({"ARCHON_MCP_PUBLIC_URL": "http://localhost:9051/tools/mcp"}, "http://localhost:9051/tools/mcp"),
+    ],
+)
+def test_assistants_are_told_the_address_that_they_can_reach(values: dict[str, str], url: str) -> None:
+    assert public_mcp_url(load_environment(values), "archon.lan").geturl() == url
+
+
+def test_a_public_address_that_is_none_is_named() -> None:
+    with pytest.raises(ConfigurationError, match="ARCHON_MCP_PUBLIC_URL"):
+        public_mcp_url(load_environment({"ARCHON_MCP_PUBLIC_URL": "localhost:9051"}), "localhost")
 
 
 def test_the_process_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

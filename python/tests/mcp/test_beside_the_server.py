@@ -82,6 +82,16 @@ async def test_the_server_tells_state_address_and_who_called(
     assert (sessions["active_sessions"], sessions["session_timeout"]) == (1, 3600)
 
 
+async def test_a_public_address_is_what_assistants_are_told(start_server: StartServer) -> None:  # noqa: F811
+    rest = start_server(ARCHON_MCP_PUBLIC_URL="https://archon.example.org/mcp")
+    config = await asked(rest, "/api/mcp/config")
+    assert (config["url"], config["host"], config["port"]) == (
+        "https://archon.example.org/mcp",
+        "archon.example.org",
+        443,
+    )
+
+
 async def test_without_it_the_state_is_stopped_and_the_trial_says_why(
     start_server: StartServer,  # noqa: F811
     unused_mcp_port: int,

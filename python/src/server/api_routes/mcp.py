@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
+from src.config import public_mcp_url
 from src.config.access import host_name
 from src.errors import ArchonError, ConfigurationError, JsonValue, ProviderUnavailable
 
@@ -16,6 +17,7 @@ from ..request_parts import Configured, InRooms, Policy, answer
 
 router = APIRouter(prefix="/api/mcp")
 SESSION_TIMEOUT_S = 3600
+_PORTS = {"http": 80, "https": 443}
 
 
 @router.get("/status")
@@ -32,15 +34,19 @@ async def status(environment: Configured) -> JSONResponse:
 
 @router.get("/config")
 async def config(request: Request, environment: Configured, policy: Policy, rooms: InRooms) -> JSONResponse:
-    """What an assistant is told: address and transport, seen from where the browser is."""
+    """What an assistant is told: address and transport, seen from where the browser is.
+
+    Raises:
+        ConfigurationError: ARCHON_MCP_PUBLIC_URL is no web address.
+    """
     host = host_name(request.headers.get("host", "")) or "localhost"
-    shown = f"[{host}]" if ":" in host else host
+    url = public_mcp_url(environment, host)
     body: dict[str, JsonValue] = {
-        "host": host,
-        "port": environment.mcp_port,
+        "host": url.hostname,
+        "port": url.port or _PORTS[url.scheme],
         "transport": "streamable-http",
         "model_choice": await _model(rooms),
-        "url": f"http://{shown}:{environment.mcp_port}/mcp",
+        "url": url.geturl(),
         "token_required": policy.token is not None,
     }
     return answer(body)
