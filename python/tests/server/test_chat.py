@@ -13,7 +13,8 @@ from .conftest import StartServer
 from .relay import relay_to
 from .rest import events_of, providers
 
-LONG: dict[str, JsonValue] = {"message": "Count from one to ten thousand, one number a line.", "max_tokens": 1500}
+LENGTH = 1500
+LONG: dict[str, JsonValue] = {"message": "Count from one to ten thousand, one number a line.", "max_tokens": LENGTH}
 ASK: dict[str, JsonValue] = {"message": "What is a coroutine?", "max_tokens": 24}
 
 
@@ -58,6 +59,27 @@ async def test_a_reader_that_leaves_stops_the_model_within_half_a_second(
         assert not relay.chat_closed.is_set()
         await asyncio.wait_for(relay.chat_closed.wait(), 0.5)
         assert relay.chat_closed.is_set()
+
+
+async def test_vllm_itself_writes_no_longer_for_a_reader_who_left(
+    archon: httpx.AsyncClient, vllm_chat_url: str
+) -> None:
+    before = await figure(vllm_chat_url, "vllm:generation_tokens_total")
+    async with archon.stream("POST", "/api/chat", json=LONG) as answer:
+        async for line in answer.aiter_lines():
+            if line == "event: token":
+                break
+    async with asyncio.timeout(60):
+        while await figure(vllm_chat_url, "vllm:num_requests_running"):
+            continue
+    assert await figure(vllm_chat_url, "vllm:generation_tokens_total") - before < LENGTH / 2
+
+
+async def figure(vllm_url: str, name: str) -> float:
+    """One of vLLM's own metrics, over all engines."""
+    async with httpx.AsyncClient(timeout=30) as client:
+        told = (await client.get(f"{vllm_url}/metrics")).text
+    return sum(float(line.rpartition(" ")[2]) for line in told.splitlines() if line.startswith(f"{name}{{"))
 
 
 async def test_what_came_before_the_reader_left_is_kept(archon: httpx.AsyncClient) -> None:
