@@ -5,17 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import cast
-
-import httpx2
-import openai
 
 from src.errors import (
     ArchonError,
     ConfigurationError,
     ContextTooLong,
     ErrorContext,
-    JsonValue,
     ModelNotFound,
     redact_url,
 )
@@ -23,9 +18,8 @@ from src.errors import (
 from .client import Deadlines, client_for
 from .discovery import ServedModel, discover, forget_discoveries, resolve_model
 from .embed_batches import BatchLimits, EmbedPlan, Post, Progress, embed_texts
+from .embed_posts import plain_post, sdk_post
 from .embedding_models import Prefixes, dimensions_to_send, known_model, prefixes_for
-from .error_body import carries_error
-from .failures import error_from_event
 from .models import Embedded, Embedder, EmbeddingIdentity, Vector
 from .pacing import Pacing, pacing_for
 from .pool import http_client
@@ -34,7 +28,7 @@ from .queue_watch import QueueWatch
 from .retry import RetryPolicy, budget_for
 from .token_counts import NEAR_LIMIT, KnownCounts, TokenEstimate
 from .tokenizer import ServerTokenizer
-from .vectors import Posted, RawVector, in_order, is_unit, posted_from_json
+from .vectors import Posted, is_unit
 
 SPECIAL_TOKENS = 2
 """What most encoders add to a text ([CLS] and [SEP]); measured where the server can count."""
@@ -192,7 +186,11 @@ class ProviderEmbedder:
                     return Posted(await wire(client, self._active.endpoint, facts.model, texts, facts.dimensions_sent))
 
             return post_own
-        post = sdk_post(self._client, facts.model, facts.dimensions_sent) if self._keeps_v1() else self._raw_post(facts)
+        if self._keeps_v1():
+            post = sdk_post(self._client, facts.model, facts.dimensions_sent)
+        else:
+            context = self._context(facts.model)
+            post = plain_post(self._client, facts.model, facts.dimensions_sent, context, self._secrets())
 
         async def post_and_learn(texts: Sequence[str]) -> Posted:
             posted = await post(texts)
@@ -201,21 +199,6 @@ class ProviderEmbedder:
             return posted
 
         return post_and_learn
-
-    def _raw_post(self, facts: _Facts) -> Post:
-        async def post(texts: Sequence[str]) -> Posted:
-            body: dict[str, JsonValue] = {"model": facts.model, "input": list(texts), "encoding_format": "base64"}
-            if facts.dimensions_sent:
-                body["dimensions"] = facts.dimensions_sent
-            reply = await self._client.post("/embeddings", cast_to=httpx2.Response, body=body)
-            answer, context = cast(JsonValue, reply.json()), self._context(facts.model)
-            if carries_error(answer) and isinstance(answer, dict):
-                # Some proxies put the error behind a 200.
-                key = self._active.endpoint.api_key
-                raise error_from_event(answer["error"], context, secrets=(key,) if key else ())
-            return posted_from_json(answer, context)
-
-        return post
 
     async def _known(self) -> _Facts:
         async with self._ready:
@@ -289,18 +272,3 @@ class ProviderEmbedder:
             url=redact_url(f"{base.rstrip('/')}/embeddings") if base else None,
             remedy=self._active.endpoint.remedy,
         )
-
-
-def sdk_post(client: openai.AsyncOpenAI, model: str, dimensions: int | None) -> Post:
-    """A `post` over `client.embeddings.create`, called exactly as Archon v1 called it."""
-
-    async def post(texts: Sequence[str]) -> Posted:
-        if dimensions is None:
-            answer = await client.embeddings.create(model=model, input=list(texts))
-        else:
-            answer = await client.embeddings.create(model=model, input=list(texts), dimensions=dimensions)
-        rows: list[tuple[object, RawVector]] = [(row.index, row.embedding) for row in answer.data]
-        usage = answer.usage
-        return Posted(in_order(rows), usage.prompt_tokens if usage else None)
-
-    return post

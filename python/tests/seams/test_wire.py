@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+from array import array
 from contextlib import AbstractContextManager
 from unittest.mock import AsyncMock, MagicMock, patch
 
@@ -153,3 +155,31 @@ async def test_a_wrong_key_stops_at_the_first_answer(server: ModelServer) -> Non
     assert (result.failure_count, codes) == (1000, {"provider_authentication"})
     assert len(server.asked("/v1/embeddings")) <= 8
     assert KEY not in str(result.failed_items)
+
+
+async def test_vectors_are_asked_for_as_the_sdk_would_and_come_back_as_it_reads_them(server: ModelServer) -> None:
+    packed = base64.b64encode(array("f", [0.1, -0.7]).tobytes()).decode()
+    server.on("/v1/embeddings", Reply(body={"data": [{"object": "embedding", "index": 0, "embedding": packed}]}))
+    with use_vllm(server):
+        result = await create_embeddings_batch(["a"])
+        async with get_llm_client(use_embedding_provider=True) as client:
+            answer = await client.embeddings.create(model="fake-model", input=["a"])
+    ours, the_sdks = server.asked("/v1/embeddings")
+    assert (ours.json(), ours.headers["authorization"]) == (the_sdks.json(), the_sdks.headers["authorization"])
+    assert result.embeddings == [answer.data[0].embedding]
+
+
+async def test_numbers_that_a_server_sends_as_text_lose_nothing(server: ModelServer) -> None:
+    server.on("/v1/embeddings", Reply(body=embeddings([[0.1, 0.2]])))
+    with use_vllm(server):
+        assert (await create_embeddings_batch(["a"])).embeddings == [[0.1, 0.2]]
+
+
+async def test_a_key_that_the_server_echoes_is_in_no_failed_item(server: ModelServer) -> None:
+    odd = "a.key.of.no.usual.shape"
+    server.on("/v1/embeddings", Reply(400, {"error": {"message": f"what is {odd}?", "code": 400}}))
+    rows = [setting("EMBEDDING_PROVIDER", "vllm"), setting("VLLM_BASE_URL", server.url), setting("VLLM_API_KEY", odd)]
+    with patch.object(credential_service, "_get_supabase_client", return_value=supabase_with(*rows)):
+        result = await create_embeddings_batch(["a"])
+    assert result.failure_count == 1
+    assert odd not in str(result.failed_items) + str(result.errors)

@@ -13,14 +13,16 @@ from typing import cast
 
 import httpx2
 import structlog
-from openai import OpenAIError
+from openai import AsyncOpenAI, OpenAIError
 
-from src.errors import ArchonError, ConfigurationError, ErrorContext, ProviderError, RateLimited
-from src.inference.embed_batches import BatchLimits, EmbedPlan, embed_texts
+from src.errors import ArchonError, ConfigurationError, ErrorContext, ProviderError, RateLimited, redact
+from src.inference.client import NO_KEY
+from src.inference.embed_batches import BatchLimits, EmbedPlan, Post, embed_texts
+from src.inference.embed_posts import plain_post
 from src.inference.embedding_models import dimensions_to_send, known_model
 from src.inference.models import Embedded
 from src.inference.pacing import pacing_for
-from src.inference.provider import Provider
+from src.inference.provider import Provider, secret_field
 from src.inference.retry import NO_RETRIES, RetryPolicy, budget_for
 from src.inference.sdk_errors import classify_sdk_error
 from src.inference.vectors import Posted
@@ -120,7 +122,7 @@ async def create_embeddings_batch(
     outcomes = run.failed(done) if isinstance(done, Exception) else done
     for at, (text, one) in enumerate(zip(given, outcomes, strict=True)):
         if one.vector is not None:
-            result.add_success(run.raw[text], text)
+            result.add_success(run.raw.get(text) or one.vector.tolist(), text)
         else:
             error = one.error or ProviderError("No vector came back")
             result.add_failure(text, embedding_error(error, text, run.batch_of(at)), run.batch_of(at))
@@ -135,7 +137,7 @@ class _Batch:
         self._progress = progress
         self._size = _V1_BATCH
         self._threading = get_threading_service()
-        # The vectors as they came: the core keeps single precision, callers of v1 compare what the server sent.
+        # Numbers as they came: the core keeps single precision, callers of v1 compare what the server sent.
         self.raw: dict[str, list[float]] = {}
 
     async def embed(self, provider: str | None) -> list[Embedded]:
@@ -150,17 +152,19 @@ class _Batch:
             wanted = _text(settings, "EMBEDDING_DIMENSIONS")
             dimensions = dimensions_to_send(found, model, wanted) if found is not None else None
             context = ErrorContext(provider=name, operation="embed", model=model)
-            adapter = adapter_for(found, cast(EmbeddingClient, client))
+            secrets = _secrets(client, found)
             origin = _origin(client, name)
-
-            async def post(texts: Sequence[str]) -> Posted:
-                return await self._post(adapter, texts, model, dimensions, context)
-
             keeps_v1 = found is None or found.keeps_v1_wire
+            if not keeps_v1 and type(client) is AsyncOpenAI:
+                send = plain_post(client, model, dimensions, context, secrets)
+            else:
+                send = _over(adapter_for(found, cast(EmbeddingClient, client)), model, dimensions)
+            post = self._limited(send, context, secrets)
+            policy = NO_RETRIES if keeps_v1 else _PATIENT
             return await embed_texts(
                 self._texts,
                 _with_v1_waits(post) if keeps_v1 else post,
-                plan=EmbedPlan(limits=limits, policy=NO_RETRIES if keeps_v1 else _PATIENT, context=context),
+                plan=EmbedPlan(limits=limits, policy=policy, context=context, secrets=secrets),
                 pacing=pacing_for(origin),
                 budget=budget_for(origin),
                 progress=self._tell,
@@ -174,21 +178,20 @@ class _Batch:
         """The number of the request that text `at` travelled in."""
         return at // max(1, self._size)
 
-    async def _post(
-        self,
-        adapter: EmbeddingProviderAdapter,
-        texts: Sequence[str],
-        model: str,
-        dimensions: int | None,
-        context: ErrorContext,
-    ) -> Posted:
-        tokens = int(sum(len(text.split()) for text in texts) * _TOKENS_A_WORD)
-        async with self._threading.rate_limited_operation(tokens):
-            vectors = await outcome(adapter.create_embeddings(list(texts), model, dimensions))
-        if isinstance(vectors, Exception):
-            raise _typed(vectors, context) from vectors
-        self.raw.update(zip(texts, vectors, strict=False))
-        return Posted(vectors)
+    def _limited(self, send: Post, context: ErrorContext, secrets: tuple[str, ...]) -> Post:
+        """`send` within the limits that the process has set itself, its failures typed."""
+
+        async def post(texts: Sequence[str]) -> Posted:
+            tokens = int(sum(len(text.split()) for text in texts) * _TOKENS_A_WORD)
+            async with self._threading.rate_limited_operation(tokens):
+                posted = await outcome(send(texts))
+            if isinstance(posted, Exception):
+                raise _typed(posted, context, secrets) from posted
+            pairs = zip(texts, posted.vectors, strict=False)
+            self.raw.update((text, list(vector)) for text, vector in pairs if not isinstance(vector, str))
+            return posted
+
+        return post
 
     async def _tell(self, settled: int, total: int) -> None:
         if self._progress is None:
@@ -198,7 +201,14 @@ class _Batch:
             await told
 
 
-def _with_v1_waits(post: Callable[[Sequence[str]], Awaitable[Posted]]) -> Callable[[Sequence[str]], Awaitable[Posted]]:
+def _over(adapter: EmbeddingProviderAdapter, model: str, dimensions: int | None) -> Post:
+    async def send(texts: Sequence[str]) -> Posted:
+        return Posted(await adapter.create_embeddings(list(texts), model, dimensions))
+
+    return send
+
+
+def _with_v1_waits(post: Post) -> Post:
     """v1 asked up to three times where it was told to slow down, and never again after anything else."""
 
     async def patient(texts: Sequence[str]) -> Posted:
@@ -241,13 +251,21 @@ def _text(settings: object, key: str) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
-def _typed(error: Exception, context: ErrorContext) -> ArchonError:
-    """Any failure as one of our family, its own words kept."""
+def _typed(error: Exception, context: ErrorContext, secrets: tuple[str, ...] = ()) -> ArchonError:
+    """Any failure as one of our family, its own words kept but for `secrets`."""
     if isinstance(error, ArchonError):
         return error
     if isinstance(error, OpenAIError | httpx2.HTTPError):
-        return classify_sdk_error(error, context)
-    return ProviderError(str(error) or type(error).__name__, context=context)
+        return classify_sdk_error(error, context, secrets=secrets)
+    return ProviderError(redact(str(error), *secrets) or type(error).__name__, context=context)
+
+
+def _secrets(client: object, provider: Provider | None) -> tuple[str, ...]:
+    """The client's key, where the provider has any: a placeholder for a keyless server is an ordinary word."""
+    key = getattr(client, "api_key", None)
+    if provider is None or secret_field(provider) is None or not isinstance(key, str) or key == NO_KEY:
+        return ()
+    return (key,)
 
 
 def _origin(client: object, provider: str) -> str:
