@@ -19,7 +19,7 @@ do $archon_check$
 declare
   installed text := (select extversion from pg_extension where extname = 'vector');
   unknown text := (select string_agg(version, ', ' order by version) from archon_migrations
-                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0098'));
+                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0099'));
 begin
   if string_to_array(substring(installed from '^[0-9]+[.][0-9]+'), '.')::integer[] < array[0, 8] then
     raise exception 'pgvector % is too old: run "alter extension vector update".', installed;
@@ -4392,12 +4392,12 @@ $archon_file_0098$;
   insert into archon_migrations (version, migration_name, checksum) values ('0098', 'indexes_later', '9546ea171ecfb9664e7caee374026290');
 end $archon_step_0098$;
 
-do $archon_step_0098$
+do $archon_step_0099$
 begin
-  if exists (select 1 from archon_migrations where version = '0098') then
+  if exists (select 1 from archon_migrations where version = '0099') then
     return;
   end if;
-  execute $archon_file_0098$
+  execute $archon_file_0099$
 -- Contextual embeddings: what a chat model said about the place of a passage in its document, kept by content, so that
 -- neither a restart nor a refresh nor another embedding model asks for it twice.
 
@@ -4475,8 +4475,8 @@ begin
   perform archon_code_put(source, saved.page_id, doc->>'url', space, codes, code_details, code_embeddings);
   return query select saved.page_id, saved.chunk_count;
 end $$;
-$archon_file_0098$;
-  insert into archon_migrations (version, migration_name, checksum) values ('0098', 'situations', '9bba3dd7e9b7886a449995a7a2364b36');
-end $archon_step_0098$;
+$archon_file_0099$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0099', 'situations', '9bba3dd7e9b7886a449995a7a2364b36');
+end $archon_step_0099$;
 
 select archon_close_to_others();
