@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import ssl
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import httptools
@@ -50,6 +51,7 @@ class Reply:
         "error",
         "head_complete",
         "headers",
+        "sink",
         "status",
         "timeout",
     )  # fmt: skip
@@ -63,6 +65,7 @@ class Reply:
         self.error: ArchonError | None = None
         self.due = math.inf
         self.timeout: type[ArchonError] = FirstByteTimeout
+        self.sink: Callable[[bytes], bool] | None = None
         self._held: list[bytes] = []
         self._size = 0
         self._waiter: asyncio.Future[None] | None = None
@@ -105,6 +108,22 @@ class Reply:
         self.connection.resume()
         return data
 
+    async def flow_into(self, sink: Callable[[bytes], bool]) -> bool:
+        """Hand `sink` what comes at the moment it comes, until it returns False: then this returns True.
+
+        Returns False at the end of the answer. Raises as `whole` does. Waking a task for every piece would cost more
+        than all that is done with the piece.
+        """
+        if self._held and not sink(await self.piece()):
+            return True
+        self.sink = sink
+        try:
+            while self.sink is not None and not self.complete:
+                await self._wait()
+            return self.sink is None or bool(self._held)
+        finally:
+            self.sink = None
+
     def waiting_bytes(self) -> bytes:
         """What has come and nobody has read."""
         return b"".join(self._held)
@@ -120,6 +139,11 @@ class Reply:
             self._wake()
 
     def feed(self, data: bytes, *, bounded: bool) -> None:
+        if self.sink is not None:
+            if not self.sink(data):
+                self.sink = None
+                self._wake()
+            return
         self._held.append(data)
         self._size += len(data)
         if bounded and self._size > HIGH_WATER:
@@ -174,6 +198,8 @@ class Connection(asyncio.Protocol):
         self._framed = False
         self._paused = False
         self._transport: asyncio.Transport | None = None
+        self._body: list[bytes] = []
+        self.on_body = self._body.append  # called by llhttp for every chunk: a list's own method costs the least
         self._parser = httptools.HttpResponseParser(self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -221,8 +247,18 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._hand_over(reply)
             reply.fail(ProtocolError(f"{self.label} answered something that is not HTTP ({error})."))
             self.abort()
+            return
+        self._hand_over(reply)
+
+    def _hand_over(self, reply: Reply) -> None:
+        body = self._body
+        if body:
+            piece = body[0] if len(body) == 1 else b"".join(body)
+            body.clear()
+            reply.feed(piece, bounded=self._streaming)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
@@ -264,10 +300,6 @@ class Connection(asyncio.Protocol):
         self.reply.status = status
         self._keeps = self._parser.should_keep_alive()
         self.reply.head_ended()
-
-    def on_body(self, body: bytes) -> None:
-        if self.reply is not None:
-            self.reply.feed(body, bounded=self._streaming)
 
     def on_message_complete(self) -> None:
         if self.reply is not None and self.reply.head_complete:

@@ -100,6 +100,14 @@ class Request:
     async def write(self, data: bytes) -> None:
         """Send a piece; returns when the client keeps up, so that nothing piles up here."""
         self.put(data)
+        await self.drain()
+
+    def keeps_up(self) -> bool:
+        """Whether the client reads as fast as it is written to."""
+        return not self._front.write_paused
+
+    async def drain(self) -> None:
+        """Return when the client keeps up."""
         if self._front.write_paused:
             await self._front.drain()
 

@@ -60,11 +60,15 @@ class StreamWatch:
             return self._hold(data)
         self._tail = data[cut:]
         whole = data if cut == len(data) else data[:cut]
-        events = whole.count(b"\ndata:") + whole.startswith(b"data:")
-        if events != whole.count(_GOES_ON) or not whole.startswith(b"data:") or b"\r" in whole:
+        if self.choices > 1 or not whole.startswith(b"data:") or b"\r" in whole:
             return self._look_closely(whole)
-        self.events += events
-        return whole
+        goes_on = whole.rfind(_GOES_ON)
+        edge = whole.find(b"\n\n", goes_on) + 2 if goes_on >= 0 else 0
+        before = whole[:edge]
+        if not edge or before.count(b"\ndata:") + 1 != before.count(_GOES_ON):
+            return self._look_closely(whole)
+        self.events += before.count(_GOES_ON)
+        return before + self._look_closely(whole[edge:]) if edge < len(whole) else before
 
     def close(self) -> bytes:
         """The server closed the stream: what is left, for a last event without its empty line."""

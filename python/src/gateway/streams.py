@@ -124,29 +124,38 @@ class StreamRelay:
         await self.break_off(outcome, failure)
 
     async def _pass_on(self, reply: Reply, held: bytes) -> None:
+        watch, trip = self.watch, self.trip
         patience = self.relay.config.timeouts.between_bytes_s
-        quiet_since = self._loop.time()
+        client_keeps_up = trip.request.keeps_up
+
+        def take(piece: bytes) -> bool:
+            seen = watch.events
+            events = watch.feed(piece)
+            if events:
+                self._put(events)
+            if watch.events != seen:
+                reply.due = min(self._loop.time() + patience, trip.ends_by)
+            return not watch.over and client_keeps_up()
+
         reply.timeout = StallTimeout
-        seen = -1
-        while True:
-            if held:
-                reply.due = self.trip.ends_by
-                await self.send(held)
-            if self.watch.over:
-                return
-            if self.watch.events != seen:
-                seen, quiet_since = self.watch.events, self._loop.time()
-            reply.due = min(quiet_since + patience, self.trip.ends_by)
-            piece = await reply.piece()
-            held = self.watch.feed(piece) if piece else self.watch.close()
-            if not piece:
-                if held:
-                    await self.send(held)
-                return
+        more = True
+        await self.send(held)
+        while more and not watch.over:
+            reply.due = min(self._loop.time() + patience, trip.ends_by)
+            more = await reply.flow_into(take)
+            reply.due = trip.ends_by
+            await trip.request.drain()
+        if not more:
+            await self.send(watch.close())
 
     async def send(self, events: bytes) -> None:
         """Give whole events to the client, without what only healing asked for."""
-        await self.trip.request.write(self.healing.take(events) if self.healing is not None else events)
+        if events:
+            self._put(events)
+            await self.trip.request.drain()
+
+    def _put(self, events: bytes) -> None:
+        self.trip.request.put(self.healing.take(events) if self.healing is not None else events)
 
     async def _finish(self) -> None:
         """The stream is whole: pass its ending on and note what it counted."""
