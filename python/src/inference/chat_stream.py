@@ -68,7 +68,7 @@ class StreamReader:
             raise FirstByteTimeout(silence, context=self._context) from late
         except ArchonError as error:
             raise filled(error, self._context) from error.__cause__
-        except (*sdk_failures(), *_MISSHAPEN) as error:
+        except sdk_failures(*_MISSHAPEN) as error:
             raise self._typed(error) from error
         finally:
             if self._first is None:
@@ -114,7 +114,7 @@ class StreamReader:
             raise StallTimeout(f"The stream fell silent for {gap_s:g} s", context=self._context) from late
         except ArchonError:
             raise
-        except (*sdk_failures(), *_MISSHAPEN) as error:
+        except sdk_failures(*_MISSHAPEN) as error:
             raise self._typed(error) from error
 
     async def _next_chunk(self) -> Choice | None:

@@ -189,7 +189,7 @@ class _Run:
     async def _typed_post(self, texts: Sequence[str]) -> Posted:
         try:
             return await self._post(texts)
-        except (ArchonError, *sdk_failures()) as error:
+        except sdk_failures(ArchonError) as error:
             typed = classify_sdk_error(error, self._plan.context, secrets=self._plan.secrets)
             if isinstance(typed, (Overloaded, RateLimited)):
                 self._pacing.pushed_back()

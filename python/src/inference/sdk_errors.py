@@ -35,11 +35,11 @@ _MERGED: dict[tuple[type[ArchonError], type[openai.OpenAIError]], type[ArchonErr
 
 
 @cache
-def sdk_failures() -> tuple[type[Exception], ...]:
-    """What a call of the SDK raises on a refusal, on a broken connection, and on an answer that is no JSON."""
+def sdk_failures(*others: type[Exception]) -> tuple[type[Exception], ...]:
+    """What a call of the SDK raises on a refusal, on a broken connection, and an answer that is no JSON; `others`."""
     import openai
 
-    return (openai.OpenAIError, httpx2.HTTPError, OSError, ValueError)
+    return (openai.OpenAIError, httpx2.HTTPError, OSError, ValueError, *others)
 
 
 def typed_sdk_error(
