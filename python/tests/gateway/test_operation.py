@@ -14,7 +14,19 @@ import pytest
 
 from src.config import REPOSITORY, load_environment
 from src.errors import ConfigurationError
-from src.gateway.config import GatewayConfig, LocalServers, load_config
+from src.gateway.config import (
+    Discovery,
+    FallbackTable,
+    GatewayConfig,
+    KeyTable,
+    Limits,
+    LocalServers,
+    PoolTable,
+    Retries,
+    Timeouts,
+    UpstreamTable,
+    load_config,
+)
 from src.gateway.metrics import Metrics
 from src.gateway.serve import listen, reload
 
@@ -235,6 +247,20 @@ def test_the_plain_case_is_the_two_local_servers() -> None:
         ("generation", "http://127.0.0.1:8101"),
         ("embedding", "http://127.0.0.1:8100"),
     ]
+
+
+def test_the_example_shows_the_defaults() -> None:
+    example = load_config(load_environment({}), REPOSITORY / "gateway.example.toml")
+    pools = [pool.model_copy(update={"name": "p", "upstreams": ()}) for pool in example.pools]
+    bare = GatewayConfig(pools=(PoolTable(name="p", upstreams=(UpstreamTable(url="http://a"),)),))
+    assert pools == [bare.pools[0].model_copy(update={"upstreams": ()})] * 2
+    assert example.model_copy(update={"pools": ()}) == bare.model_copy(update={"pools": ()})
+
+
+def test_every_setting_stands_in_the_example() -> None:
+    text = (REPOSITORY / "gateway.example.toml").read_text()
+    tables = (GatewayConfig, PoolTable, UpstreamTable, KeyTable, FallbackTable, Timeouts, Limits, Retries, Discovery)
+    assert [name for table in tables for name in table.model_fields if name not in text] == []
 
 
 def test_without_any_server_it_says_what_to_set() -> None:

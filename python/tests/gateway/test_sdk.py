@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 
 import httpx
@@ -17,7 +18,11 @@ pytestmark = pytest.mark.real_vllm
 
 CHAT = "smollm2-135m-instruct"
 EMBEDDING = "all-minilm-l6-v2"
+OF_ITS_OWN = re.compile(r'"(id|created)":("[^"]*"|[0-9]+),')
 HELLO = [{"role": "user", "content": "Say hello."}]
+STREAMED = {"model": CHAT, "max_tokens": 8, "temperature": 0, "stream": True, "stream_options": {"include_usage": True}}
+CHAT_ASKED = ("/v1/chat/completions", STREAMED | {"messages": HELLO})
+COMPLETION_ASKED = ("/v1/completions", STREAMED | {"prompt": "One two"})
 GENEROUS = {
     "timeouts": {"first_byte_s": 60, "between_bytes_s": 60, "answer_s": 60},
     "discovery": {"probe_timeout_s": 20},
@@ -145,13 +150,19 @@ async def test_vllms_own_endpoints_answer(door: Door, path: str, fields: dict[st
     assert (answer.status_code, key in answer.json()) == (200, True)
 
 
-async def test_a_stream_through_the_gateway_is_the_stream_of_the_server(door: Door, vllm_chat_url: str) -> None:
-    fields = {"model": CHAT, "messages": HELLO, "max_tokens": 8, "temperature": 0, "stream": True}
+@pytest.mark.parametrize("heal", [False, True])
+@pytest.mark.parametrize("asked", [CHAT_ASKED, COMPLETION_ASKED], ids=["chat", "completion"])
+async def test_a_stream_through_the_gateway_is_the_stream_of_the_server(
+    vllm_chat_url: str, heal: bool, asked: tuple[str, dict[str, object]]
+) -> None:
+    door = await open_door([vllm_chat_url], pool={"heal": heal}, **GENEROUS)
+    path, fields = asked
     texts = []
     for url in (vllm_chat_url, f"http://127.0.0.1:{door.port}"):
         async with httpx.AsyncClient(base_url=url, timeout=60) as client:
-            body = (await client.post("/v1/chat/completions", json=fields)).text
-        texts.append([line.split('"choices"')[-1] for line in body.splitlines() if line])
+            body = (await client.post(path, json=fields)).text
+        texts.append(OF_ITS_OWN.sub("", body))
+    await door.close()
     assert texts[0] == texts[1]
 
 
