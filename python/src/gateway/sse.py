@@ -132,9 +132,10 @@ class StreamWatch:
             self.counted = Counted(
                 _whole_number(usage.get("prompt_tokens")), _whole_number(usage.get("completion_tokens"))
             )
-        for choice in found.get("choices") or ():
+        choices = found.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict) and choice.get("finish_reason"):
-                self.reasons[int(choice.get("index") or 0)] = str(choice["finish_reason"])
+                self.reasons[_whole_number(choice.get("index")) or 0] = str(choice["finish_reason"])
 
 
 def _last_end(data: bytes) -> int:

@@ -22,6 +22,12 @@ from .faulty import DONE, event
 WHOLE = b"".join(
     [b": hello\n\n", event("a"), event("é🚀"), event('say "finish_reason" [DONE]'), event("", "stop"), DONE]
 )
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["index", "finish_reason"]), inner),
+    max_leaves=6,
+)
+KEYS = st.sampled_from(["choices", "error", "usage", "id"])
 
 
 def _upstream(name: str) -> Upstream:
@@ -48,6 +54,15 @@ def test_any_bytes_are_survived_and_never_a_whole_stream(data: bytes) -> None:
     watch.feed(data)
     watch.close()
     assert not watch.complete
+
+
+@given(st.lists(st.dictionaries(KEYS, JSON, max_size=3)), st.booleans())
+def test_any_json_is_survived_and_counted(events: list[dict[str, object]], one_by_one: bool) -> None:
+    watch = StreamWatch()
+    texts = [b"data: " + json.dumps(event).encode() + b"\n\n" for event in events]
+    passed = b"".join(map(watch.feed, texts if one_by_one else [b"".join(texts)]))
+    fine = len(events) if watch.error is None else [bool(event.get("error")) for event in events].index(True)
+    assert passed == b"".join(texts[:fine])
 
 
 @given(st.integers(0, len(WHOLE) - len(DONE) - len(event("", "stop"))))
