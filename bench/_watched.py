@@ -37,11 +37,11 @@ class Watched:
         """As the inner one."""
         return await self._inner.count_tokens(texts)
 
-    async def embed_passages(self, texts: Sequence[str]) -> list[Embedded]:
+    async def embed_passages(self, texts: Sequence[str], *, somebody_waits: bool = False) -> list[Embedded]:
         """As the inner one, and the texts are kept."""
         if self._keep:
             self.texts.extend(texts)
-        return await self._inner.embed_passages(texts)
+        return await self._inner.embed_passages(texts, somebody_waits=somebody_waits)
 
     async def embed_query(self, text: str) -> Vector:
         """As the inner one."""

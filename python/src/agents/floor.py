@@ -103,7 +103,7 @@ def _telling(content: str) -> str:
 async def embed_all(texts: Sequence[str], embedder: Embedder) -> list[Vector]:
     """The vectors of `texts`. Raises ConfigurationError, ProviderError where one of them has none."""
     vectors = []
-    for outcome in await embedder.embed_passages(texts):
+    for outcome in await embedder.embed_passages(texts, somebody_waits=True):
         if outcome.vector is None:
             raise outcome.error or ProviderError("The embedding server gave no vector for a sentence.")
         vectors.append(outcome.vector)

@@ -132,7 +132,9 @@ class ProviderEmbedder:
             self._counts.put(texts[at], guesses[at])
         return guesses
 
-    async def embed_passages(self, texts: Sequence[str], *, progress: Progress | None = None) -> list[Embedded]:
+    async def embed_passages(
+        self, texts: Sequence[str], *, somebody_waits: bool = False, progress: Progress | None = None
+    ) -> list[Embedded]:
         """One outcome per text, same order. Raises ConfigurationError only, before the first request."""
         if not texts:
             return []
@@ -144,7 +146,8 @@ class ProviderEmbedder:
         except ArchonError as error:
             return [Embedded(None, error)] * len(texts)
         sendable = [at for at in range(len(texts)) if at not in too_long]
-        done = await self._run([facts.prefixes.passage + texts[at] for at in sendable], _PASSAGES, progress)
+        policy = _QUERY if somebody_waits else _PASSAGES
+        done = await self._run([facts.prefixes.passage + texts[at] for at in sendable], policy, progress)
         outcomes = dict(zip(sendable, done, strict=True))
         return [outcomes[at] if at in outcomes else Embedded(None, too_long[at]) for at in range(len(texts))]
 

@@ -66,8 +66,10 @@ class Embedder(Protocol):
         """Tokens of each text, never below the truth by more than the embedder's own safety margin."""
         ...
 
-    async def embed_passages(self, texts: Sequence[str]) -> list[Embedded]:
+    async def embed_passages(self, texts: Sequence[str], *, somebody_waits: bool = False) -> list[Embedded]:
         """One outcome per text, same order. Never raises for a text or for a server that fails.
+
+        `somebody_waits`: they go beside a crawl's, as a question does, instead of standing in its line.
 
         Raises:
             ConfigurationError: before the first request, when the settings do not name a server and a model.

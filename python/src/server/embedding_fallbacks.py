@@ -129,9 +129,9 @@ class EmbedderOfSpace:
         """Tokens of each text. Raises as the embedder does."""
         return await self._embedder.count_tokens(texts)
 
-    async def embed_passages(self, texts: Sequence[str]) -> list[Embedded]:
+    async def embed_passages(self, texts: Sequence[str], *, somebody_waits: bool = False) -> list[Embedded]:
         """One outcome per text, by the embedder itself. Raises as it does."""
-        return await self._embedder.embed_passages(texts)
+        return await self._embedder.embed_passages(texts, somebody_waits=somebody_waits)
 
     async def embed_query(self, text: str) -> Vector:
         """The vector of a question, by another way into the same space where the embedder cannot answer.

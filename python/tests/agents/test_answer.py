@@ -251,5 +251,5 @@ async def test_a_deleted_conversation_is_gone(space: int, answering: Answering, 
 
 
 class _Dying(WireEmbedder):
-    async def embed_passages(self, texts: object) -> list[Embedded]:
+    async def embed_passages(self, texts: object, *, somebody_waits: bool = False) -> list[Embedded]:
         return [Embedded(None, ProviderError("The embedding server is gone."))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import math
 from array import array
@@ -26,7 +27,7 @@ from src.inference.embed import ProviderEmbedder
 from src.inference.models import Embedded
 from src.inference.pacing import Pacing
 from tests.fakes.chosen import chosen
-from tests.fakes.model_server import ModelServer, Reply, Request, embeddings
+from tests.fakes.model_server import ModelServer, Reply, Request, Silence, embeddings
 
 NAMES = {"VLLM_EMBEDDING_MODEL": "fake-model"}
 
@@ -54,6 +55,19 @@ async def test_vectors_come_back_in_the_order_of_the_texts(server: ModelServer) 
     outcomes = await at(server).embed_passages(texts)
     assert [one.vector[0] for one in outcomes if one.vector] == [float(index + 1) for index in range(100)]
     assert max(len(request.json()["input"]) for request in server.asked("/v1/embeddings")) == 32
+
+
+async def test_texts_that_somebody_waits_for_do_not_stand_in_the_line_of_a_crawl(server: ModelServer) -> None:
+    server.on("/v1/embeddings", lambda r: Silence() if "crawled" in r.json()["input"] else honest(r))
+    active = chosen("embedding", VLLM_BASE_URL=server.url, **NAMES)
+    embedder = ProviderEmbedder(active, deadlines=Deadlines(), pacing=Pacing(start=2, ceiling=2))
+    await embedder.identity()
+    crawl = [asyncio.create_task(embedder.embed_passages(["crawled"])) for _ in range(8)]
+    await server.busy.wait()
+    [outcome] = await embedder.embed_passages(["a sentence"], somebody_waits=True)
+    for task in crawl:
+        task.cancel()
+    assert list(outcome.vector or []) == vector_of("a sentence")
 
 
 async def test_order_follows_the_index_not_the_place(server: ModelServer) -> None:

@@ -37,7 +37,7 @@ class WireEmbedder:
             answers = [await client.post(f"{self._url}/tokenize", json={"prompt": text}) for text in texts]
         return [answer.json()["count"] - 2 for answer in answers]
 
-    async def embed_passages(self, texts: Sequence[str]) -> list[Embedded]:
+    async def embed_passages(self, texts: Sequence[str], *, somebody_waits: bool = False) -> list[Embedded]:
         return [Embedded(vector) for vector in await self._embed(texts)] if texts else []
 
     async def embed_query(self, text: str) -> Vector:
