@@ -48,6 +48,16 @@ describe("a crawl", () => {
     expect(asked).toEqual([{ url: "https://docs.example.org", max_depth: 3, max_pages: 200, tags: [] }]);
   });
 
+  test("names the pages of which passages lack their context", async () => {
+    const { stream } = crawlable();
+    await startCrawl();
+    const notice = { url: "https://docs.example.org/long", error: "1 of 9 passages were embedded without." };
+    const stored = { ...OUTCOME, pages_stored: 2, chunks_stored: 12, chunks_without_context: 1 };
+    stream.send("progress", { ...RUNNING, status: "completed", outcome: { ...stored, notices: [notice] } });
+    expect(await screen.findByText(/stored as 12 passages, 1 passage without a context\./)).toBeVisible();
+    expect(screen.getByText("1 notice, with reasons").closest("details")).toHaveTextContent(notice.error);
+  });
+
   test("that stored nothing is shown as failed, with every reason", async () => {
     const { stream } = crawlable();
     await startCrawl();

@@ -45,8 +45,8 @@ export function verdict(status: string, failedPages: number): { tone: Tone | "pl
 }
 
 /** "3 pages stored as 41 passages, 12 unchanged, 1 failed". */
-export function outcomeSentence(outcome: Outcome): string {
-  const { pages_stored, pages_unchanged, pages_failed, chunks_stored } = outcome;
+export function outcomeSentence(outcome: Omit<Outcome, "failures" | "notices">): string {
+  const { pages_stored, pages_unchanged, pages_failed, chunks_stored, chunks_without_context } = outcome;
   const stored =
     pages_stored > 0
       ? `${plural(pages_stored, "page")} stored as ${plural(chunks_stored, "passage")}`
@@ -54,6 +54,7 @@ export function outcomeSentence(outcome: Outcome): string {
   const others = [
     pages_unchanged > 0 ? `${pages_unchanged} unchanged` : null,
     pages_failed > 0 ? `${pages_failed} failed` : null,
+    chunks_without_context > 0 ? `${plural(chunks_without_context, "passage")} without a context` : null,
   ];
   return `${[stored, ...others.filter(Boolean)].join(", ")}.`;
 }
@@ -77,7 +78,7 @@ export function jobOutcome({ kind, outcome, chunks_embedded }: Job): string {
     const failed = outcome.pages_failed ? `, ${plural(outcome.pages_failed, "passage")} failed` : "";
     return `${plural(done, "passage")} embedded anew${failed}.`;
   }
-  const sentence = outcomeSentence({ ...outcome, failures: [] }).slice(0, -1);
+  const sentence = outcomeSentence(outcome).slice(0, -1);
   const others = [
     outcome.pages_removed > 0 ? `${outcome.pages_removed} removed` : null,
     outcome.pages_skipped > 0 ? `${outcome.pages_skipped} left out` : null,

@@ -109,11 +109,21 @@ const PROVIDER_LABELS: Record<ServiceId, string> = {
   rerank: "Rerank provider",
 };
 
+export const CONTEXTS_WANTED = "USE_CONTEXTUAL_EMBEDDINGS";
+export const CONTEXTS_AT_ONCE = "CONTEXTUAL_EMBEDDINGS_MAX_WORKERS";
+
+/** Settings that belong to no provider. */
+const OWN_LABELS: Record<string, string> = {
+  [CONTEXTS_WANTED]: "Contextual embeddings",
+  [CONTEXTS_AT_ONCE]: "Calls for contexts at once",
+};
+
 /** The form's fields by key, for words about them. */
 export function labelOf(settings: Settings, providers: readonly Provider[], key: string): string {
   const service = serviceOfKey(settings, key);
   if (service) return PROVIDER_LABELS[service];
-  return providers.flatMap((provider) => provider.fields).find((field) => field.key === key)?.label ?? key;
+  const field = providers.flatMap((provider) => provider.fields).find((one) => one.key === key);
+  return field?.label ?? OWN_LABELS[key] ?? key;
 }
 
 /** The model's field, where the provider declares it only by its key. */

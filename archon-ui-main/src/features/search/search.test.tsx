@@ -100,9 +100,10 @@ describe("search", () => {
   });
 
   test("says how a passage came to its place", async () => {
-    finding(answer([PASSAGE, OTHER]));
+    finding(answer([{ ...PASSAGE, metadata: { situation: "Tells how tasks are run." } }, OTHER]));
     const { user } = open("/search?q=gather");
     await user.click(await screen.findByText("Found by meaning and words"));
+    expect(screen.getByText(/^Tells how tasks are run\. \(by the chat model/)).toBeVisible();
     expect(screen.getAllByText("place 1, 81 % alike")).toHaveLength(2);
     expect(screen.getByText("place 2")).toBeVisible();
     expect(screen.getByText("Found by meaning")).toBeInTheDocument();

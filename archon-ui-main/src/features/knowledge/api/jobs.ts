@@ -15,6 +15,7 @@ const Outcome = z
     pages_removed: number,
     pages_skipped: number,
     chunks_stored: number,
+    chunks_without_context: number,
   })
   .catch({
     pages_stored: 0,
@@ -23,6 +24,7 @@ const Outcome = z
     pages_removed: 0,
     pages_skipped: 0,
     chunks_stored: 0,
+    chunks_without_context: 0,
   });
 
 export const Job = z.object({

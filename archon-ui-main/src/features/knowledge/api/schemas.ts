@@ -62,7 +62,9 @@ const Outcome = z.object({
   pages_unchanged: number,
   pages_failed: number,
   chunks_stored: number,
+  chunks_without_context: z.number().catch(0),
   failures: z.array(PageFailure).catch([]),
+  notices: z.array(PageFailure).catch([]),
 });
 export type Outcome = z.infer<typeof Outcome>;
 

@@ -10,7 +10,6 @@ const OPEN_UP_TO = 3;
 export function WorkResult({ progress }: { progress: Progress }) {
   const { outcome, detail, status, sourceId } = progress;
   const failed = status === "failed" || status === "error";
-  const failures = outcome?.failures ?? [];
   return (
     <div className="mt-3 space-y-3">
       {failed && (
@@ -19,22 +18,28 @@ export function WorkResult({ progress }: { progress: Progress }) {
         />
       )}
       {outcome && <p>{outcomeSentence(outcome)}</p>}
-      {failures.length > 0 && (
-        <details open={failures.length <= OPEN_UP_TO} className="rounded-xl bg-sunken px-4 py-2.5">
-          <summary className="font-medium">{plural(failures.length, "failure")}, with reasons</summary>
-          <ul className="mt-2 space-y-2.5 pb-1">
-            {failures.map((failure) => (
-              <FailureRow key={`${failure.url} ${failure.error}`} failure={failure} />
-            ))}
-          </ul>
-        </details>
-      )}
+      <Reasons word="failure" pages={outcome?.failures ?? []} />
+      <Reasons word="notice" pages={outcome?.notices ?? []} />
       {!failed && sourceId && (
         <Link to={`/sources/${encodeURIComponent(sourceId)}`} className="link">
           See what was stored
         </Link>
       )}
     </div>
+  );
+}
+
+function Reasons({ word, pages }: { word: string; pages: readonly PageFailure[] }) {
+  if (pages.length === 0) return null;
+  return (
+    <details open={pages.length <= OPEN_UP_TO} className="rounded-xl bg-sunken px-4 py-2.5">
+      <summary className="font-medium">{plural(pages.length, word)}, with reasons</summary>
+      <ul className="mt-2 space-y-2.5 pb-1">
+        {pages.map((page) => (
+          <FailureRow key={`${page.url} ${page.error}`} failure={page} />
+        ))}
+      </ul>
+    </details>
   );
 }
 

@@ -6,6 +6,7 @@ import { changesEmbeddingModel } from "../draft";
 import { useLeaveGuard } from "../hooks/useLeaveGuard";
 import { useSettingsForm } from "../hooks/useSettingsForm";
 import { SERVICES } from "../services";
+import { ContextualEmbeddings } from "./ContextualEmbeddings";
 import { EmbeddingChange } from "./EmbeddingChange";
 import { SaveBar } from "./SaveBar";
 import { ServicePanel } from "./ServicePanel";
@@ -41,6 +42,7 @@ export function ProvidersForm({ settings, providers }: ProvidersFormProps) {
           {service.id === "embedding" && newSpace && (
             <EmbeddingChange model={settings.services.embedding.model} />
           )}
+          {service.id === "embedding" && <ContextualEmbeddings form={form} />}
         </ServicePanel>
       ))}
       <SaveBar form={form} />

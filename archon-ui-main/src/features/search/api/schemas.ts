@@ -21,6 +21,8 @@ export const Passage = z.object({
   keyword_rank: number,
   keyword_score: number,
   rerank_score: number,
+  /** What a chat model said of its place in the document, where that was embedded with it. */
+  metadata: z.object({ situation: text }).nullish().catch(null),
 });
 export type Passage = z.infer<typeof Passage>;
 

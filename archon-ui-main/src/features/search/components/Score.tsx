@@ -16,6 +16,12 @@ export function Score({ hit, scoring }: { hit: Passage; scoring: Scoring }) {
             </dd>
           </div>
         ))}
+        {hit.metadata?.situation && (
+          <div className="contents">
+            <dt className="font-medium text-ink">Context</dt>
+            <dd className="col-span-2">{hit.metadata.situation} (by the chat model, embedded with it)</dd>
+          </div>
+        )}
         <div className="contents">
           <dt className="font-medium text-ink">Together</dt>
           <dd>ranks of both lists, 1 / ({scoring.rank_constant} + place)</dd>
