@@ -5,6 +5,7 @@ import { Link } from "react-router";
 import { type ServiceHealth, useServiceHealth } from "@/features/providers";
 import { classes } from "@/shared/lib/classes";
 import { ErrorNote } from "@/shared/ui/ErrorNote";
+import { Said } from "@/shared/ui/Said";
 import { Skeleton } from "@/shared/ui/Skeleton";
 import { useHealth } from "./health";
 
@@ -69,7 +70,11 @@ function ServiceRow({ health: { service, provider, model, state, reason } }: { h
           <span className="font-medium">{service.title}</span>: {provider ?? "nobody"} {words}
         </p>
         {model && <p className="font-mono text-[0.8125rem] text-soft">{model}</p>}
-        {reason && <p className="text-sm text-soft">{reason}</p>}
+        {reason && (
+          <p className="text-sm text-soft">
+            <Said text={reason} />
+          </p>
+        )}
       </div>
     </li>
   );
@@ -91,7 +96,11 @@ function Parts({ wanted }: { wanted: boolean }) {
               <span className="min-w-0">
                 {name}: {ok ? "well" : "not well"}
                 {detail && <span className="text-soft"> · {detail}</span>}
-                {!ok && next_step && <span className="block text-soft">{next_step}</span>}
+                {!ok && next_step && (
+                  <span className="block text-soft">
+                    <Said text={next_step} />
+                  </span>
+                )}
               </span>
             </li>
           );

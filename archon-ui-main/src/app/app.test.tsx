@@ -1,4 +1,4 @@
-import { screen, waitFor } from "@testing-library/react";
+import { screen, waitFor, within } from "@testing-library/react";
 import { HttpResponse, http } from "msw";
 import { describe, expect, test } from "vitest";
 import { errorBody, SETTINGS } from "@/testing/fixtures";
@@ -136,6 +136,29 @@ describe("the shell", () => {
     await user.click(toggle);
     expect(document.documentElement.dataset.theme).toBe("dark");
     expect(localStorage.getItem("archon.theme")).toBe("dark");
+  });
+
+  test("what has no room among the tabs is in a menu, which closes when one goes there", async () => {
+    const { user, router } = open("/knowledge");
+    const [, tabs] = await screen.findAllByRole("navigation", { name: "Main" });
+    expect(within(tabs as HTMLElement).getAllByRole("link")).toHaveLength(4);
+    await user.click(within(tabs as HTMLElement).getByRole("button", { name: "More" }));
+    await user.click(
+      within(screen.getByRole("dialog", { name: "More" })).getByRole("link", { name: "Settings" }),
+    );
+    await waitFor(() => expect(router.state.location.pathname).toBe("/settings"));
+    expect(screen.queryByRole("dialog", { name: "More" })).not.toBeInTheDocument();
+  });
+
+  test("a model server that nobody chose yet is no trouble", async () => {
+    firstRun({ provider_chosen: false });
+    server.use(
+      http.get("/api/providers/alpha/status", () =>
+        HttpResponse.json({ ok: false, reason: "No key.", provider: "alpha" }),
+      ),
+    );
+    open("/knowledge");
+    expect(await screen.findByRole("button", { name: "No models yet" })).toBeInTheDocument();
   });
 
   test("the first Tab leads past the navigation", async () => {

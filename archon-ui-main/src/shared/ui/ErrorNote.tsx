@@ -2,6 +2,7 @@ import type { ReactNode } from "react";
 import { bodyOf, type ErrorBody } from "@/shared/api/errors";
 import { Button } from "./Button";
 import { Notice } from "./Notice";
+import { Said } from "./Said";
 
 function facts(body: ErrorBody): [string, string][] {
   const rows: [string, string | number | null | undefined][] = [
@@ -48,10 +49,14 @@ export function ErrorNote({ error, title, onRetry, actions, className }: ErrorNo
         )
       }
     >
-      {title && <p>{body.error}</p>}
+      {title && (
+        <p>
+          <Said text={body.error} />
+        </p>
+      )}
       {body.next_step && (
         <p>
-          <span className="font-medium">Next step:</span> {body.next_step}
+          <span className="font-medium">Next step:</span> <Said text={body.next_step} />
         </p>
       )}
       <details className="text-sm text-soft">

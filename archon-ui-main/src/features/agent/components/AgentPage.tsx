@@ -47,7 +47,7 @@ function AgentThread({ id }: { id: string | null }) {
             <AgentTurn key={turn.id} turn={turn} onOpen={setOpened} />
           ))}
         </div>
-        <div className="sticky bottom-[3.75rem] bg-canvas pb-4 sm:bottom-0">
+        <div className="sticky bottom-[3.75rem] bg-canvas pb-4 md:bottom-0">
           <AgentComposer writing={writing} onSend={(question) => void ask(question)} onStop={stop} />
         </div>
       </div>

@@ -100,7 +100,7 @@ export function Thread({ conversationId, onOpen }: ThreadProps) {
           ))}
         </div>
       </div>
-      <div className="sticky bottom-[3.75rem] z-10 -mx-1 space-y-3 bg-canvas px-1 pb-4 sm:bottom-0">
+      <div className="sticky bottom-[3.75rem] z-10 -mx-1 space-y-3 bg-canvas px-1 pb-4 md:bottom-0">
         {problem && (
           <ErrorNote
             error={problem}

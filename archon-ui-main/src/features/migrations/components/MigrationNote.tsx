@@ -1,4 +1,5 @@
 import { DatabaseZap } from "lucide-react";
+import { Said } from "@/shared/ui/Said";
 import { type MigrationsState, useMigrations } from "../api/migrations";
 
 /** Says that the database needs a hand, and which; nothing at all while it does not. */
@@ -11,7 +12,7 @@ export function MigrationNote() {
         <DatabaseZap aria-hidden className="mt-0.5 size-5 shrink-0 text-warn" />
         <div className="min-w-0 flex-1">
           <p>
-            <span className="font-semibold">{title(data)}</span> {data.next_step}
+            <span className="font-semibold">{title(data)}</span> <Said text={data.next_step} />
           </p>
           {data.has_pending && (
             <details className="mt-1 text-sm text-soft">

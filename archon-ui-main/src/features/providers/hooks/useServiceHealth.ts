@@ -27,7 +27,8 @@ export function useServiceHealth(): ServiceHealth[] | null {
     const status = statuses[service.id];
     const provider = providers?.find((one) => one.id === id)?.label ?? id;
     const health = { service, provider, model: model ?? null };
-    if (!id) return { ...health, state: "unset", reason: "No provider is chosen." };
+    const isChosen = id && settings.first_run.provider_chosen;
+    if (!isChosen && !status.data?.ok) return { ...health, state: "unset", reason: "No provider is chosen." };
     if (problem) return { ...health, state: "ill", reason: problem.error };
     if (status.data?.ok) return { ...health, state: "well", reason: null };
     if (!status.data && !status.error) return { ...health, state: "asking", reason: null };
