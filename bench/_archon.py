@@ -44,15 +44,25 @@ class Archon:
 
 
 @contextmanager
-def archon(database: str, chat_url: str) -> Iterator[Archon]:
-    """The server, ready, with one's own chat server at `chat_url`; gone afterwards."""
+def archon(database: str, chat_url: str, embedding_url: str | None = None) -> Iterator[Archon]:
+    """The server, ready, with one's own chat server at `chat_url`; gone afterwards.
+
+    `embedding_url`: one's own embedding server, where it is another one. Sites on loopback may be crawled.
+    """
     provider = next(one for one in load_registry().all() if one.local and not one.keeps_v1_wire)
-    address = url_field(provider, "llm")
+    address, embedding = url_field(provider, "llm"), url_field(provider, "embedding")
     assert address is not None
+    assert embedding is not None
     chosen = {PROVIDER_KEYS["llm"]: provider.id, PROVIDER_KEYS["embedding"]: provider.id, address.key: chat_url}
+    chosen |= {embedding.key: embedding_url} if embedding_url else {}
     port = free_port()
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "server.log").open("wb") as log:
-        own = {"DATABASE_URL": database, "ARCHON_DATA_DIR": folder, "ARCHON_SERVER_PORT": str(port)}
+        own = {
+            "DATABASE_URL": database,
+            "ARCHON_DATA_DIR": folder,
+            "ARCHON_SERVER_PORT": str(port),
+            "ARCHON_ALLOW_PRIVATE_ADDRESSES": "true",
+        }
         with subprocess.Popen(
             [sys.executable, "-m", "src.server.main"],
             cwd=REPOSITORY / "python",

@@ -196,6 +196,7 @@ async def fill(
             counts = {"real": len(texts), "noises": NOISES, "space": space, "part": part}
             await connection.execute(_VECTORS, bounds | counts)
             await connection.execute("select archon_part_index(%s, %s)", (space, part))
+        await connection.execute("select setval(pg_get_serial_sequence('archon_crawled_pages', 'id'), %s)", (chunks,))
     await settled(url)
     print(f"  stored {chunks:,} chunks with index in {time.perf_counter() - started:.1f} s", flush=True)
     return space

@@ -92,6 +92,7 @@ class Worker:
     name: str = field(default_factory=worker_name)
     boards: dict[str, Board] = field(default_factory=dict)
     _nudges: dict[str, asyncio.Event] = field(default_factory=dict)
+    _left: dict[str, int] = field(default_factory=dict)
 
     async def run(self, job: Job) -> None:
         """Work on a claimed job until it ends, is stopped, paused or taken over; cancelled, it gives the job back."""
@@ -109,7 +110,7 @@ class Worker:
         except (Conflict, StoreError) as error:
             # It belongs to another worker, its embedding space was replaced, or the database stays away.
             _log.warning("job_left", job=job.id, reason=error.message)
-            await self._give_back(run)
+            await self._leave(run, error)
         finally:
             self.boards.pop(job.id, None)
             self._nudges.pop(job.id, None)
@@ -132,6 +133,16 @@ class Worker:
     async def _keep_helping(self, job_id: str) -> None:
         while await job_sharing.keep_helping(self.database, job_id, self.name, lease_s=self.lease.lease_s):  # noqa: ASYNC110 - the store is asked again; nobody here could set an event
             await asyncio.sleep(self.lease.heartbeat_s)
+
+    async def _leave(self, run: Run, error: ArchonError) -> None:
+        """Give the job back; one that was left again and again for no outage of the database ends with the reason."""
+        left = self._left[run.job.id] = self._left.get(run.job.id, 0) + 1
+        if left < self.lease.attempts or isinstance(error, StoreUnavailable):
+            await self._give_back(run)
+            return
+        del self._left[run.job.id]
+        with contextlib.suppress(StoreError):
+            await self._finish(run, "failed", error)
 
     async def _give_back(self, run: Run) -> None:
         with contextlib.suppress(StoreError):

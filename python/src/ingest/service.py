@@ -71,6 +71,7 @@ class IngestService:
         self.caretaker = Caretaker(
             database, self._worker.name, embedder_factory, ways, self.refresh_if_due, self._wake_up
         )
+        self._poll_s = min(_POLL_S, self._worker.limits.postpone_s)
         self._cares = cares
         self._max_jobs = max_jobs
         self._max_upload_bytes = max_upload_bytes
@@ -284,7 +285,7 @@ class IngestService:
             except StoreError as error:
                 _log.warning("jobs_cannot_be_claimed", reason=error.message)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_POLL_S):
+                async with asyncio.timeout(self._poll_s):
                     await self._wake.wait()
 
     async def _claim_all(self) -> None:

@@ -67,6 +67,16 @@ async def test_a_full_disk_stops_the_job_and_says_so(
     assert (again.status, len(await pages.listing(database, end.source_id))) == ("completed", 3)
 
 
+async def test_a_database_that_refuses_a_page_again_and_again_ends_the_job_with_its_reason(
+    site: Site, models: ModelServer, database: PostgresDatabase, database_url: str
+) -> None:
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
+        await connection.execute(_FULL.replace("disk_full'", "unique_violation'").replace("could not extend", "twice"))
+    async with open_service(database, models.url) as service:
+        end = await ended(service, await service.start_crawl(CrawlRequest(small_site(site))))
+    assert (end.status, end.detail and end.detail["code"]) == ("failed", "conflict")
+
+
 async def test_a_server_that_sends_other_sizes_after_a_pause_changes_nothing(
     site: Site, models: ModelServer, database: PostgresDatabase
 ) -> None:
