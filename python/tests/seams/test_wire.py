@@ -183,3 +183,13 @@ async def test_a_key_that_the_server_echoes_is_in_no_failed_item(server: ModelSe
         result = await create_embeddings_batch(["a"])
     assert result.failure_count == 1
     assert odd not in str(result.failed_items) + str(result.errors)
+
+
+async def test_a_gateway_that_is_down_is_said_with_how_to_start_it() -> None:
+    way = [setting("VLLM_VIA_GATEWAY", "true"), setting("GATEWAY_URL", "http://127.0.0.1:9")]
+    rows = [setting("LLM_PROVIDER", "vllm"), setting("VLLM_BASE_URL", "http://127.0.0.1:10"), *way]
+    stored = patch.object(credential_service, "_get_supabase_client", return_value=supabase_with(*rows))
+    with stored, pytest.raises(ArchonError) as raised:
+        await say()
+    assert raised.value.code == "connection_refused"
+    assert "make gateway" in raised.value.next_step

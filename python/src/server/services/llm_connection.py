@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import structlog
 from openai import OpenAIError
@@ -30,9 +30,13 @@ class Connection:
     endpoint: Endpoint = field(repr=False)
     stands_in_for: Provider | None = None
 
-    def context(self) -> ErrorContext:
-        """Where a failure of this connection happened."""
-        return ErrorContext(provider=self.provider.id, operation=self.service, remedy=self.endpoint.remedy)
+    def context(self, settings: Mapping[str, object]) -> ErrorContext:
+        """Where a failure of this connection happened, and what to do where nothing answers there.
+
+        Settings are looked through only here: a call that goes well must not pay for it.
+        """
+        remedy = _remedy(self.provider, self.endpoint, settings)
+        return ErrorContext(provider=self.provider.id, operation=self.service, remedy=remedy)
 
     def place(self, error: ArchonError) -> None:
         """Write this connection into an error that our own hooks raised on its way; others know their place."""
@@ -106,8 +110,7 @@ def _endpoint(
     if not provider.keeps_v1_wire:
         if not given:
             raise _no_address(provider, service)
-        endpoint = provider.endpoint({**values, **({address.key: given} if address else {})}, service)
-        return replace(endpoint, remedy=_remedy(provider, endpoint, settings))
+        return provider.endpoint({**values, **({address.key: given} if address else {})}, service)
     endpoint = provider.endpoint(values, service)
     if endpoint.base_url is not None and given:
         return Endpoint(base_url=given, api_key=endpoint.api_key)
@@ -118,8 +121,12 @@ def _remedy(provider: Provider, endpoint: Endpoint, settings: Mapping[str, objec
     """What to do where nothing answers, if the address is that of the provider's detour."""
     detour = provider.detour
     address = active_provider.snapshot_of(load_environment(), settings).text(detour.url) if detour else None
-    is_detour = address is not None and endpoint.base_url == parse_address(address).v1
-    return detour.remedy if detour is not None and is_detour else None
+    if detour is None or address is None:
+        return endpoint.remedy
+    try:
+        return detour.remedy if endpoint.base_url == parse_address(address).v1 else endpoint.remedy
+    except ConfigurationError:
+        return endpoint.remedy
 
 
 def _no_address(provider: Provider, service: Service) -> ConfigurationError:

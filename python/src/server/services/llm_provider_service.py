@@ -122,12 +122,17 @@ async def get_llm_client(
     except (OpenAIError, json.JSONDecodeError) as error:
         if isinstance(error, ArchonError) or not is_of_the_sdk(error):
             raise
-        raise typed_sdk_error(error, connection.context(), secrets=connection.secrets()) from error
+        raise typed_sdk_error(error, await _place_of(connection), secrets=connection.secrets()) from error
     except (ConfigurationError, ProviderError) as error:
         connection.place(error)
         raise
     finally:
         await _close(client, connection.provider)
+
+
+async def _place_of(connection: Connection) -> ErrorContext:
+    settings = await outcome(_rag_settings()) if connection.provider.detour is not None else {}
+    return connection.context({} if isinstance(settings, Exception) else settings)
 
 
 async def _open(
