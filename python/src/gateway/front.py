@@ -36,9 +36,9 @@ class Request:
 
     __slots__ = (
         "_chunked",
-        "_found",
         "_front",
         "body",
+        "found",
         "headers",
         "http_1_1",
         "keep_alive",
@@ -53,7 +53,7 @@ class Request:
         self.method = b""
         self.target = b""
         self.headers: RawHeaders = []
-        self._found: dict[bytes, bytes] = {}
+        self.found: dict[bytes, bytes] = {}
         self.body = b""
         self.http_1_1 = True
         self.keep_alive = True
@@ -65,12 +65,7 @@ class Request:
 
     def header(self, name: bytes) -> bytes:
         """The first header called `name` (lower case); b'' when there is none."""
-        return self._found.get(name, b"")
-
-    def note_header(self, name: bytes, value: bytes) -> None:
-        """One more header, its name in lower case."""
-        self.headers.append((name, value))
-        self._found.setdefault(name, value)
+        return self.found.get(name, b"")
 
     def answer(self, status: int, headers: RawHeaders, body: bytes) -> None:
         """Send the whole answer; Content-Length is added here."""
@@ -317,8 +312,11 @@ class Front(asyncio.Protocol):
             self._request.target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._request is not None:
-            self._request.note_header(name.lower(), value)
+        request = self._request
+        if request is not None:
+            name = name.lower()
+            request.headers.append((name, value))
+            request.found.setdefault(name, value)
 
     def on_headers_complete(self) -> None:
         request = self._request

@@ -10,6 +10,8 @@ from src.errors import ConfigurationError, ErrorContext, RateLimited, TokenRequi
 
 from .config import KeyTable
 
+_REMEMBERED = 256
+
 
 class Holder:
     """Who holds a key. The rate is a bucket of a minute's requests that refills steadily."""
@@ -65,6 +67,7 @@ class KeyRing:
 
     def __init__(self, tables: Sequence[KeyTable], environment: Environment) -> None:
         self._holders: dict[bytes, Holder] = {}
+        self._seen: dict[bytes, Holder] = {}
         self.anyone = Holder("")
         for table in tables:
             digest = _digest_of(table, environment)
@@ -73,7 +76,10 @@ class KeyRing:
             self._holders.setdefault(hashlib.sha256(environment.token.encode()).digest(), Holder("archon"))
 
     def take_over(self, former: KeyRing) -> None:
-        """Holders that stay keep what they have used, and their requests under way still count."""
+        """Holders that stay keep what they have used, and their requests under way still count.
+
+        Before the first request.
+        """
         for digest, holder in self._holders.items():
             known = former._holders.get(digest)
             if known is not None:
@@ -90,13 +96,16 @@ class KeyRing:
         return not self._holders
 
     def holder(self, authorization: bytes) -> Holder:
-        """Who sent this Authorization header. Keys are compared by their SHA-256, so time tells nothing of them.
+        """Who sent this Authorization header. An unknown one is looked up by its SHA-256: time tells nothing of keys.
 
         Raises:
             TokenRequired: no key, or one that is not known.
         """
         if not self._holders:
             return self.anyone
+        seen = self._seen.get(authorization)
+        if seen is not None:
+            return seen
         scheme, _, key = authorization.partition(b" ")
         found = self._holders.get(hashlib.sha256(key.strip()).digest()) if scheme.lower() == b"bearer" else None
         if found is None:
@@ -104,6 +113,8 @@ class KeyRing:
                 "The API key is not known here." if authorization else "An API key is needed.",
                 next_step="Send 'Authorization: Bearer <key>' with a key of this gateway.",
             )
+        if len(self._seen) < _REMEMBERED:
+            self._seen[authorization] = found
         return found
 
 

@@ -46,7 +46,8 @@ _NOT_RETURNED = frozenset(
         b"x-request-id",
     ]
 )
-_USAGE = re.compile(rb'"(prompt|completion)_tokens"\s*:\s*(\d+)')
+_PROMPT_TOKENS = re.compile(rb'"prompt_tokens"\s*:\s*(\d+)')
+_COMPLETION_TOKENS = re.compile(rb'"completion_tokens"\s*:\s*(\d+)')
 _UNSENT = (ConnectionRefused, DnsFailure, ConnectTimeout)
 
 
@@ -301,11 +302,10 @@ def _count_tokens(trip: Trip, content: bytes, max_model_len: int | None) -> None
     start = content.rfind(b'"usage"')
     if start < 0:
         return
-    for kind, number in _USAGE.findall(content, start, start + 400):
-        if kind == b"prompt":
-            trip.prompt_tokens = int(number)
-        else:
-            trip.completion_tokens = int(number)
+    if prompt := _PROMPT_TOKENS.search(content, start, start + 400):
+        trip.prompt_tokens = int(prompt[1])
+    if completion := _COMPLETION_TOKENS.search(content, start, start + 400):
+        trip.completion_tokens = int(completion[1])
     asked = trip.ask.fields.get("max_completion_tokens") or trip.ask.fields.get("max_tokens")
     total = (trip.prompt_tokens or 0) + (trip.completion_tokens or 0)
     if max_model_len is not None and isinstance(asked, int) and trip.ask.choices == 1:
