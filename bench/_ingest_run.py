@@ -15,8 +15,10 @@ import aiohttp
 import psutil
 import psycopg
 from _ingest_site import served
+from _kept_vectors import KeptVectors
 from _parts import active
 from _watched import Watched
+from search import CACHE, docstrings, fill
 
 from src.inference.embed import build_embedder
 from src.inference.models import Embedder
@@ -118,6 +120,18 @@ class Memory:
             used = sum(process.memory_info().rss for process in (own, *readers))
             self.most_mb = max(self.most_mb, used / 1e6)
             await asyncio.sleep(1.0)
+
+
+async def filled(database: str, model_url: str, passages: int) -> None:
+    """Store so many passages in the space of the server's model: vectors of its own, and those plus noise."""
+    connected = await PostgresDatabase.connect(database)
+    embedder = build_embedder(active(model_url, "embedding"))
+    texts = docstrings()[: min(1_500, passages // 10)]
+    try:
+        with KeptVectors(CACHE / "vectors.sqlite", embedder) as kept:
+            await fill(database, connected, embedder, texts, await kept.of(texts), passages)
+    finally:
+        await connected.close()
 
 
 async def straight(model_url: str, texts: Sequence[str], way: Way) -> float:

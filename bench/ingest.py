@@ -1,15 +1,20 @@
 """Ingest: what the product adds to the embedding itself.
 
-    python bench/ingest.py [--quick] [--only real|simulated|growth|memory] [--chunks N] [--pairs N] [--pages N]
+    python bench/ingest.py [--quick] [--only real|simulated|flat|growth|memory] [--chunks N] [--pairs N] [--pages N]
 
 real       wall time of a crawl over that of embedding the very same texts straight on the same vLLM, alternating
-simulated  passages a second on a server of fixed cost and of capacity 8, 32 and 128, over the smaller of that capacity
-           and of what a bare client reaches that puts the same rows into the same tables in batches
-growth     passages a second as the store grows, on the server of fixed cost
-memory     the most memory of the process and its readers during a crawl of many pages
+           (10 minutes on two cores)
+simulated  passages a second on a server of fixed cost and of capacity 8, 32 and 128, over the smallest of that
+           capacity, of 2,000, and of what a bare client reaches that puts the same rows into the same tables in
+           batches (8 minutes)
+flat       passages a second into a store of 500,000 passages over those into one of 10,000, on the same vLLM,
+           alternating; the stores are filled with real vectors plus noise (10 minutes)
+growth     the curve: passages a second while the store grows to 500,000, on the server of fixed cost (10 minutes)
+memory     the most memory of the process and its readers during a crawl of 5,000 pages (2 minutes)
 
 The site is made of pairs of the standard library's docstrings and served on loopback by a process of its own. Through
-the product it is crawled, read, cut, embedded and stored; each time into an empty database, but for `growth`.
+the product it is crawled, read, cut, embedded and stored; each time into an empty database, but for `flat` and
+`growth`.
 """
 
 from __future__ import annotations
@@ -25,7 +30,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
 
 from _fixed_cost_server import fixed_cost_server
-from _ingest_run import Run, Way, bare_insert, crawl, straight
+from _ingest_run import Run, Way, bare_insert, crawl, filled, straight
 from _ingest_site import PER_PAGE, write_site
 from _measure import PAIRS, circumstances, percentile, spread, verdict
 from _parts import database_url, model_servers
@@ -45,7 +50,7 @@ MEMORY_MB = 500.0
 
 def main() -> int:
     """Measure and print; 0 unless something failed to run."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", choices=sorted(_PARTS))
     parser.add_argument("--chunks", type=int)
@@ -114,10 +119,35 @@ def _share(folder: Path, url: str, texts: list[str], capacity: float, number: in
     return len(run.texts) / run.seconds, bare, run.cpu_s / len(run.texts)
 
 
+def flat(chosen: argparse.Namespace) -> None:
+    """The same crawl into a store with few passages and into one with many, on a real vLLM."""
+    chunks, pairs = chosen.chunks or (60 if chosen.quick else 600), chosen.pairs or (1 if chosen.quick else PAIRS)
+    sizes = (400, 2_000) if chosen.quick else (10_000, 500_000)
+    with (
+        model_servers(EMBEDDINGS) as urls,
+        database_url() as few,
+        database_url() as many,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        url = urls[EMBEDDINGS.name]
+        write_site(Path(folder), chunks)
+        for database, stored in zip((few, many), sizes, strict=True):
+            asyncio.run(filled(database, url, stored))
+        paces: dict[str, list[float]] = {few: [], many: []}
+        for number in range(pairs):
+            for database in (few, many) if number % 2 == 0 else (many, few):
+                run = asyncio.run(crawl(Path(folder), database, url, keep=False))
+                paces[database].append(run.stored / run.seconds)
+    for database, stored in zip((few, many), sizes, strict=True):
+        print(f"  flat: into {stored:>7,} passages {spread(paces[database], 'passages/s')}")
+    ratios = [late / early for early, late in zip(paces[few], paces[many], strict=True)]
+    print("    " + verdict(f"pace at {sizes[1]:,} over that at {sizes[0]:,}", ratios, SHARE, at_most=False))
+
+
 def growth(chosen: argparse.Namespace) -> None:
     """The same crawl again and again into one store, each time of other pages."""
     chunks = chosen.chunks or (120 if chosen.quick else 20_000)
-    rounds = 2 if chosen.quick else 6
+    rounds = 2 if chosen.quick else 25
     with fixed_cost_server(request_ms=20, text_ms=1, at_once=32) as url, database_url() as database:
         print(f"  growth: {rounds} times {chunks} passages into one store, a server of 32 places")
         for number in range(rounds):
@@ -164,6 +194,7 @@ async def _best_way(model_url: str, texts: list[str]) -> Way:
 _PARTS: dict[str, Callable[[argparse.Namespace], None]] = {
     "real": real,
     "simulated": simulated,
+    "flat": flat,
     "growth": growth,
     "memory": memory,
 }
