@@ -19,7 +19,7 @@ do $archon_check$
 declare
   installed text := (select extversion from pg_extension where extname = 'vector');
   unknown text := (select string_agg(version, ', ' order by version) from archon_migrations
-                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0099'));
+                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0099', '0101'));
 begin
   if string_to_array(substring(installed from '^[0-9]+[.][0-9]+'), '.')::integer[] < array[0, 8] then
     raise exception 'pgvector % is too old: run "alter extension vector update".', installed;
@@ -4478,5 +4478,48 @@ end $$;
 $archon_file_0099$;
   insert into archon_migrations (version, migration_name, checksum) values ('0099', 'situations', '9bba3dd7e9b7886a449995a7a2364b36');
 end $archon_step_0099$;
+
+do $archon_step_0101$
+begin
+  if exists (select 1 from archon_migrations where version = '0101') then
+    return;
+  end if;
+  execute $archon_file_0101$
+-- A long conversation is summed up: an answer's notes may hold {summary: {text, kept}}, where `text` stands for all of its
+-- branch before the last `kept` messages up to that answer.
+
+-- Notes something beside an answer; false when it is gone.
+create or replace function archon_message_note(message uuid, note jsonb) returns boolean language plpgsql as $$
+begin
+  update archon_messages m set notes = m.notes || archon_json(note) where m.id = message;
+  return found;
+end $$;
+
+-- The last `most` messages of the branch that ends in `last` (null: the head), oldest first.
+drop function if exists archon_branch_history(uuid, uuid, integer);
+create or replace function archon_branch_history(conversation uuid, last uuid, most integer)
+returns table (id uuid, role text, content text, outcome text, summary jsonb) language plpgsql stable as $$
+#variable_conflict use_column
+declare
+  leaf uuid := last;
+begin
+  select coalesce(last, c.head) into leaf from archon_conversations c where c.id = conversation;
+  if not found then
+    raise exception 'There is no conversation %.', conversation using errcode = 'no_data_found';
+  end if;
+  return query
+    with recursive walk as (
+      select m.id, m.parent_id, 1 as depth from archon_messages m where m.id = leaf and m.conversation_id = conversation
+      union all
+      select m.id, m.parent_id, w.depth + 1 from walk w join archon_messages m on m.id = w.parent_id where w.depth < most
+    )
+    select m.id, m.role, m.content, m.outcome, m.notes->'summary'
+    from walk w join archon_messages m on m.id = w.id order by w.depth desc;
+end $$;
+
+select archon_close_to_others();
+$archon_file_0101$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0101', 'conversation_summaries', '9341046a7fb35f48ae5dd36330c2f953');
+end $archon_step_0101$;
 
 select archon_close_to_others();

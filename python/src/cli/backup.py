@@ -11,12 +11,14 @@ import typer
 from src.config import Environment, load_environment
 from src.errors import ArchonError
 from src.settings import SecretBox
-from src.store import copying
+from src.store import indexes
+from src.store.database import Database
 from src.store.place import StorePlace, place_at, place_of
 
 from . import copies
 from .copies import Copied
 from .output import JsonOption, fail, print_json
+from .takeover import waiting
 
 app = typer.Typer()
 FileArgument = Annotated[Path, typer.Argument(help="The backup file.", dir_okay=False)]
@@ -101,8 +103,7 @@ async def _restore(
         copied = await copies.restore(
             database, file, _box(environment), replace=replace, passphrase=passphrase, say=say
         )
-        say("Building indexes; searches are exact until then.")
-        await copying.index_spaces(database)
+        await _put_off_indexes(database, say)
     return copied
 
 
@@ -111,9 +112,13 @@ async def _move(source: StorePlace, target: StorePlace, say: copies.Say) -> Copi
     await target.bring_up_to_date()
     async with source.opened() as here, target.opened() as there:
         copied = await copies.move(here, there, say)
-        say("Building indexes; searches are exact until then.")
-        await copying.index_spaces(there)
+        await _put_off_indexes(there, say)
     return copied
+
+
+async def _put_off_indexes(database: Database, say: copies.Say) -> None:
+    for line in waiting(await indexes.put_off(database)):
+        say(line)
 
 
 def _box(environment: Environment) -> SecretBox:

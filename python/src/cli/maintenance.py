@@ -30,6 +30,9 @@ def migrate(
     retire_v1: Annotated[
         bool, typer.Option("--retire-v1", help="Archon v1 is not used any more: blank the secrets it stored.")
     ] = False,
+    build_indexes: Annotated[
+        bool, typer.Option("--build-indexes", help="Build waiting indexes now; else a running server does.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before --retire-v1.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -42,10 +45,9 @@ def migrate(
             return
         if retire_v1 and not yes:
             typer.confirm(RETIRE_QUESTION, abort=True)
-        _say(
-            asyncio.run(upgrade(place, environment, retire=retire_v1, say=_quiet if as_json else _line)),
-            as_json=as_json,
-        )
+        say = _quiet if as_json else _line
+        outcome = asyncio.run(upgrade(place, environment, retire=retire_v1, build=build_indexes, say=say))
+        _say(outcome, as_json=as_json)
     except ArchonError as error:
         raise fail(error, as_json=as_json) from None
 

@@ -9,8 +9,9 @@ from src.config import Environment
 from src.errors import JsonValue
 from src.settings import SecretBox
 from src.settings.v1_secrets import SecretsTaken, take_secrets
-from src.store import settings_rows, v1
+from src.store import indexes, settings_rows, v1
 from src.store.database import Database
+from src.store.indexes import IndexesLeft
 from src.store.place import MIGRATIONS, StorePlace
 
 _PLAIN_MODEL = "unknown (Archon v1)"
@@ -72,14 +73,21 @@ async def take_over(database: Database, environment: Environment, say: Say) -> T
 async def build_indexes(database: Database, say: Say) -> int:
     """Build what was put off, one after the other; how many. Searches work all the while. Raises StoreError."""
     built = 0
-    for space in await v1.taken(database):
-        say(f"Index of {space.chunks + space.examples:,} vectors of {space.model}; searches are exact until then.")
-        await v1.index_space(database, space.space_id)
-        built += 1
-    while await v1.index_next(database):
-        built += 1
-        say("One of Archon v1's own indexes is made again.")
+    for build in (indexes.build_next, indexes.build_next_of_v1):
+        while await build(database):
+            built += 1
+            say(f"{built} indexes are built.")
     return built
+
+
+def waiting(left: IndexesLeft) -> list[str]:
+    """What is said of indexes that wait; nothing where none does."""
+    if not left.ours and not left.of_v1:
+        return []
+    return [
+        f"{left.ours + left.of_v1} indexes wait. A running server builds them in the background; searches are exact"
+        " until then. `archon migrate --build-indexes` builds them at once."
+    ]
 
 
 def described(found: v1.V1Overview) -> list[str]:

@@ -1,4 +1,4 @@
-"""What `archon migrate` does: the schema first, then Archon v1's data, then the indexes that were put off."""
+"""What `archon migrate` does: the schema first, then Archon v1's data; the indexes are left to the server."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from src.config import Environment
 from src.errors import Conflict, JsonValue
-from src.store import v1
+from src.store import indexes, v1
 from src.store.database import Database
 from src.store.migrate import SchemaState, require_known
 from src.store.place import StorePlace
 from src.store.supabase_access import SETUP_STEP
 
-from .takeover import Say, build_indexes, described, look, reported, take_over
+from .takeover import Say, build_indexes, described, look, reported, take_over, waiting
 
 RETIRE_QUESTION = (
     "Archon v1 will not be able to read its secrets from this database any more, and cannot be asked to. Go on?"
@@ -54,8 +54,10 @@ async def plan(place: StorePlace) -> Outcome:
     return Outcome(tuple(lines), body)
 
 
-async def upgrade(place: StorePlace, environment: Environment, *, retire: bool, say: Say) -> Outcome:
-    """Apply what is pending, take over v1's data, build what was put off.
+async def upgrade(
+    place: StorePlace, environment: Environment, *, retire: bool, say: Say, build: bool = False
+) -> Outcome:
+    """Apply what is pending, take over v1's data; with `build`, build the indexes that were put off.
 
     Raises:
         StoreError, MigrationNeeded, ConfigurationError: it went no further; run again, it goes on from there.
@@ -69,8 +71,12 @@ async def upgrade(place: StorePlace, environment: Environment, *, retire: bool, 
         if done is not None:
             lines += reported(done)
             body["archon_v1"] = done.public()
-        if done is not None or await _has_indexes_to_build(database):
+            await indexes.put_off(database)
+        if build:
             body["indexes_built"] = await build_indexes(database, say)
+        left = await indexes.left(database)
+        lines += waiting(left)
+        body["indexes_waiting"] = left.ours + left.of_v1
         if retire:
             kept = await _retire(database)
             body["retired"], body["kept_secrets"] = True, list(kept)
@@ -88,11 +94,6 @@ async def _retire(database: Database) -> tuple[str, ...]:
             next_step="Set DATABASE_URL to the database of Archon v1 and run `archon migrate` first.",
         )
     return await v1.retire(database)
-
-
-async def _has_indexes_to_build(database: Database) -> bool:
-    state = await v1.state(database)
-    return state is not None and state.indexes > 0
 
 
 async def _waiting(place: StorePlace, schema: SchemaState) -> v1.V1State | None:

@@ -16,7 +16,7 @@ import structlog
 
 from src.errors import ConfigurationError, Conflict, InvalidInput, NotFound, ProviderError, StoreError
 from src.inference.models import Embedder
-from src.store import jobs, schedules, spaces
+from src.store import indexes, jobs, schedules, spaces
 from src.store.database import Database
 
 from .progress import JobProgress
@@ -29,6 +29,10 @@ _LEASE_S = 30.0
 _EVERY_S = 5.0
 _LOOK_EVERY_S = 60.0
 _TIDY_EVERY_S = 3600.0
+
+_BUILD_AGAIN_S = 900.0
+"""An index that a database's time limit ended is not begun again and again."""
+_BUILD_STEP = "Where a time limit ends it: `DATABASE_URL=<connection string> archon migrate --build-indexes`."
 
 FEW_FRESH = 2_000
 """Fresh vectors that are not worth an index: reading them all takes about a millisecond."""
@@ -62,6 +66,7 @@ class Caretaker:
     _fresh_before: int = 0
     _looked_at: float = float("-inf")
     _tidied_at: float = float("-inf")
+    _build_from: float = float("-inf")
 
     def nudge(self) -> None:
         """The settings may name another embedding model now."""
@@ -163,20 +168,35 @@ class Caretaker:
                 _log.warning("refresh_left_out", source=source_id, reason=error.message)
 
     async def index_some(self) -> None:
-        """Give fresh vectors of the space that answers their index, a part of them at a time. Raises StoreError."""
+        """Give vectors their index: whole parts that wait, then fresh ones of the space that answers, a part of them
+        at a time. Raises StoreError.
+        """
+        await self._build_waiting()
         answering = await spaces.answering(self.database)
         if answering is None:
             return
-        await spaces.index_closed_parts(self.database, answering.id)
         part = await spaces.fresh_part(self.database, answering.id, most=1_000_000)
         plan = index_plan(part.fresh, part.total, grew=part.fresh > self._fresh_before)
         self._fresh_before = part.fresh
         if plan == "close":
             await spaces.close_fresh_part(self.database, answering.id)
-            await spaces.index_closed_parts(self.database, answering.id)
+            await self._build_waiting()
             await spaces.analyze(self.database)
         elif plan == "move":
             await self._move(answering.id, part.fresh - FEW_FRESH)
+
+    async def _build_waiting(self) -> None:
+        """Build what waits, one index after the other. Those of Archon v1's own only while no job would wait for it."""
+        if time.monotonic() < self._build_from:
+            return
+        try:
+            while await indexes.build_next(self.database):
+                _log.info("index_built")
+            while not await jobs.unfinished(self.database) and await indexes.build_next_of_v1(self.database):
+                _log.info("index_of_v1_built")
+        except StoreError as error:
+            self._build_from = time.monotonic() + _BUILD_AGAIN_S
+            _log.warning("index_not_built", reason=error.message, again_in_s=_BUILD_AGAIN_S, next_step=_BUILD_STEP)
 
     async def _move(self, space_id: int, count: int) -> None:
         begun = time.monotonic()

@@ -67,11 +67,15 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class PastMessage:
-    """A turn of the history, as a model may be shown it."""
+    """A turn of the history, as a model may be shown it.
+
+    `summary` {text, kept}: of all before the last `kept` messages up to this one.
+    """
 
     role: str
     content: str
     outcome: str | None
+    summary: dict[str, JsonValue] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +139,7 @@ class ConversationRepository:
             last=None if last is None else as_id(last),
             most=most,
         )
-        return [
-            PastMessage(need(row, "role", str), need(row, "content", str), maybe(row, "outcome", str)) for row in rows
-        ]
+        return [_past(row) for row in rows]
 
     async def show(self, conversation_id: str, message_id: str) -> None:
         """Show the branch through a message, down to its newest end. Raises NotFound, InvalidInput."""
@@ -164,6 +166,11 @@ class ConversationRepository:
             "archon_conversation_name", conversation=as_id(conversation_id), title=title, instead_of=instead_of
         )
         return need(rows[0], "archon_conversation_name", bool)
+
+    async def note(self, message_id: str, note: dict[str, JsonValue]) -> bool:
+        """Keep `note` among a message's notes; False where it is gone."""
+        rows = await self._database.call("archon_message_note", message=as_id(message_id), note=Json(note))
+        return need(rows[0], "archon_message_note", bool)
 
     async def delete(self, conversation_id: str) -> None:
         """Delete a conversation with its messages. Raises NotFound, InvalidInput."""
@@ -209,6 +216,12 @@ def _conversation(row: Row) -> Conversation:
         message_count=need(row, "message_count", int),
         settings=need(row, "settings", dict),
         head=None if row["head"] is None else need_id(row, "head"),
+    )
+
+
+def _past(row: Row) -> PastMessage:
+    return PastMessage(
+        need(row, "role", str), need(row, "content", str), maybe(row, "outcome", str), maybe(row, "summary", dict)
     )
 
 

@@ -80,14 +80,6 @@ async def undo(database: Database) -> None:
     await end(database)
 
 
-async def index_spaces(database: Database) -> int:
-    """Build the index of every space; how many. Searches are exact until then. Raises StoreError."""
-    spaces = await database.call("archon_spaces")
-    for row in spaces:
-        await database.call("archon_copy_index", space=columns.number(row, "id"))
-    return len(spaces)
-
-
 async def sealed_secrets(database: Database) -> Mapping[str, str]:
     """Our ciphertexts by their setting's key. Raises StoreError."""
     rows = await database.call("archon_secrets_list")

@@ -110,16 +110,6 @@ async def missing(database: Database) -> int:
     return need((await database.call("archon_v1_missing"))[0], "archon_v1_missing", int)
 
 
-async def index_space(database: Database, space_id: int) -> None:
-    """Build the index of a space; searches of it are exact until then. Raises StoreError."""
-    await database.call("archon_v1_index_space", space=space_id)
-
-
-async def index_next(database: Database) -> bool:
-    """Build one of v1's own indexes again; False when none is left. Raises StoreError."""
-    return need((await database.call("archon_v1_index_next"))[0], "archon_v1_index_next", bool)
-
-
 async def retire(database: Database) -> tuple[str, ...]:
     """Blank v1's ciphertexts that ours replace; the keys of those that ours do not. Raises StoreError."""
     return columns.texts((await database.call("archon_v1_retire"))[0], "archon_v1_retire")

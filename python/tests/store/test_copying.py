@@ -10,7 +10,7 @@ import pytest
 from src.cli import copies
 from src.errors import Conflict, InvalidInput, MigrationNeeded
 from src.settings import SecretBox
-from src.store import backup_file, copying, jobs, pages, settings_rows, sources, spaces
+from src.store import backup_file, copying, indexes, jobs, pages, settings_rows, sources, spaces
 from src.store.backup_file import BackupWriter
 from src.store.copying import Batch
 from src.store.database import Database
@@ -64,7 +64,11 @@ async def test_a_restored_store_gives_the_same_answers(database: Database, tmp_p
     await copies.back_up(database, tmp_path / "b", KEYS, None, _quiet)
     await sources.delete(database, "s1")
     await copies.restore(database, tmp_path / "b", KEYS, replace=True, passphrase=None, say=_quiet)
-    await copying.index_spaces(database)
+    assert (await indexes.put_off(database)).ours == 1
+    assert (await _found(database), await copying.counts(database)) == (before, rows)
+    while await indexes.build_next(database):
+        pass
+    assert (await indexes.left(database)).ours == 0
     assert (await _found(database), await copying.counts(database)) == (before, rows)
 
 

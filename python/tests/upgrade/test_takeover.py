@@ -148,6 +148,17 @@ async def test_v1_still_reads_and_writes_its_own(place: StorePlace, environment:
     assert _ask(five_sizes, "select count(*) from archon_tasks t, archon_projects p") == [(1,)]
 
 
+async def test_indexes_wait_for_the_server_and_can_be_built_at_once(
+    place: StorePlace, environment: Environment, five_sizes: str
+) -> None:
+    hnsw = "select count(*) from pg_indexes where indexdef like '%%USING hnsw%%' and tablename like '%%_p1'"
+    waits = (await _upgrade(place, environment))["indexes_waiting"]
+    assert (isinstance(waits, int) and waits >= 4, _ask(five_sizes, hnsw)) == (True, [(0,)])
+    body = (await upgrade(place, environment, retire=False, build=True, say=_quiet)).body
+    assert (body["indexes_waiting"], body["indexes_built"]) == (0, waits)
+    assert _ask(five_sizes, hnsw) == [(5,)]
+
+
 async def test_what_v1_writes_afterwards_is_taken_over_by_the_next_run(
     place: StorePlace, environment: Environment, five_sizes: str
 ) -> None:

@@ -1,0 +1,74 @@
+"""Indexes that were put off are built by whoever looks after the store."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import AsyncIterator
+
+import psycopg
+import pytest
+
+from src.ingest.service import IngestService
+from src.store import indexes, jobs, pages, sources, spaces
+from src.store.indexes import IndexesLeft
+from src.store.jobs import Job
+from src.store.postgres import PostgresDatabase
+from tests.fakes.model_server import ModelServer
+
+from .parts import open_service
+
+_PUT_OFF = (
+    "insert into archon_v1 (level, postponed_indexes)"
+    " values ('011', array['create index waiting_index on archon_crawled_pages (content)'])"
+)
+
+
+@pytest.fixture
+async def idle(database: PostgresDatabase, models: ModelServer) -> AsyncIterator[IngestService]:
+    """A service that queues, and works on nothing."""
+    async with open_service(database, models.url, started=False) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def job(database: PostgresDatabase, database_url: str) -> Job:
+    """A running job; its page has one vector. One index of ours and one of Archon v1's wait."""
+    await sources.ensure(database, source_id="s", url="https://x/", display_name="x", title="x", metadata={})
+    job = await jobs.create(database, kind="crawl", source_id="s", request={}, progress={})
+    await jobs.claim(database, "me", lease_s=60)
+    space = await spaces.ensure(database, model="m", dimensions=3)
+    page = pages.NewPage("u", "u", "T", "c", "h", None, 1, None, 0, {})
+    chunk = pages.NewChunk("c", (), 1, None, {}, array("f", [1, 0, 0]))
+    await pages.save(database, pages.WorkPlace(job.id, "me", "s", "u"), page, [chunk], space_id=space.id)
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
+        await connection.execute(
+            "update archon_chunk_vectors v set part = s.fresh_part"
+            " from archon_embedding_spaces s where s.id = v.space_id"
+        )
+        await connection.execute(_PUT_OFF)
+    return job
+
+
+async def test_what_waits_is_built_once_nobody_writes(
+    idle: IngestService, database: PostgresDatabase, job: Job
+) -> None:
+    assert await indexes.put_off(database) == IndexesLeft(ours=1, of_v1=1)
+    await idle.caretaker.index_some()
+    assert await indexes.left(database) == IndexesLeft(ours=0, of_v1=1)
+    await jobs.finish(database, job.id, "me", state="completed", progress={}, result={}, error=None)
+    await idle.caretaker.index_some()
+    assert await indexes.left(database) == IndexesLeft(ours=0, of_v1=0)
+
+
+async def test_an_index_that_cannot_be_built_is_not_begun_again_at_once(
+    idle: IngestService, database: PostgresDatabase, job: Job, database_url: str
+) -> None:
+    await jobs.finish(database, job.id, "me", state="completed", progress={}, result={}, error=None)
+    broken = "update archon_v1 set postponed_indexes = array['create index no_such_index on archon_crawled_pages (no)']"
+    mended = "update archon_v1 set postponed_indexes = array['create index such_index on archon_crawled_pages (id)']"
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
+        await connection.execute(broken)
+        await idle.caretaker.index_some()
+        await connection.execute(mended)
+    await idle.caretaker.index_some()
+    assert (await indexes.left(database)).of_v1 == 1
