@@ -20,7 +20,7 @@ from .intake import DEFAULT_MAX_TOKENS, Intake
 from .patience import Patience
 from .progress import Board
 from .reader import Readers
-from .situating import NarratorFactory, Situating, open_situating, room_for
+from .situating import NarratorFactory, open_situating, room_for
 from .space import Entrance, Ways, space_to_write
 
 EmbedderFactory = Callable[[], Awaitable[Embedder]]
@@ -83,7 +83,13 @@ async def open_intake(run: Run, metadata: dict[str, JsonValue]) -> AsyncIterator
     entrance = await run_entrance(run, patience)
     embedder, space = entrance.embedder, entrance.space
     max_tokens = await embedder.max_tokens() or DEFAULT_MAX_TOKENS
-    situating = await run_situating(run, max_tokens)
+    situating = await open_situating(
+        run.database,
+        run.narrator_factory,
+        patience=Patience(run.limits.patience_s, run.board.note, run.limits.backoff_s),
+        tell=run.board.situated,
+        max_tokens=max_tokens,
+    )
     stage = EmbedStage(embedder, space.dimensions, patience, run.board.embedded)
     intake = Intake(
         database=run.database,
@@ -104,24 +110,6 @@ async def run_entrance(run: Run, patience: Patience) -> Entrance:
     while True:
         try:
             return await space_to_write(run.database, await run.embedder_factory(), run.ways)
-        except ProviderError as error:
-            if not run.is_resumed:
-                raise
-            await patience.wait(error)
-
-
-async def run_situating(run: Run, max_tokens: int) -> Situating | None:
-    """The stage before embedding, where it is wanted; as patient as with the embedding server."""
-    patience = Patience(run.limits.patience_s, run.board.note, run.limits.backoff_s)
-    while True:
-        try:
-            return await open_situating(
-                run.database,
-                run.narrator_factory,
-                patience=patience,
-                tell=run.board.situated,
-                max_tokens=max_tokens,
-            )
         except ProviderError as error:
             if not run.is_resumed:
                 raise

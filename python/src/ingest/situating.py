@@ -19,6 +19,7 @@ from src.errors import (
     ContextTooLong,
     Overloaded,
     ProtocolError,
+    ProviderError,
     ProviderTimeout,
     RateLimited,
     UnsupportedFeature,
@@ -101,7 +102,8 @@ class Situating:
     patience: Patience
     tell: Callable[[int], None]
     room: int
-    max_model_len: int
+    _length: int | None = None
+    _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _max_tokens: int = ANSWER_TOKENS
     _answered: int = 0
     _failed_in_a_row: int = 0
@@ -123,7 +125,7 @@ class Situating:
         if len(document.chunks) < 2:
             self.tell(len(document.chunks))
             return Situated(document)
-        sights = sights_of(document, max_model_len=self.max_model_len)
+        sights = sights_of(document, max_model_len=await self._model_len())
         places = [sight.place for sight in sights]
         said = await self._said(places, sights)
         texts = [said[place] for place in places]
@@ -140,6 +142,17 @@ class Situating:
             for chunk, text in zip(document.chunks, texts, strict=True)
         )
         return Situated(replace(document, chunks=chunks), reasons)
+
+    async def _model_len(self) -> int:
+        """Asked when the first passage needs it: a visit that finds nothing new needs no chat server."""
+        async with self._asking:
+            while self._length is None:
+                try:
+                    self._length = await self.narrator.chat.max_model_len() or ASSUMED_LENGTH
+                    self.patience.over()
+                except ProviderError as error:
+                    await self.patience.wait(error)
+            return self._length
 
     async def _said(self, places: Sequence[Place], sights: Sequence[Sight]) -> dict[Place, str | ArchonError]:
         known = await situations.known(self.database, places, model=self.model, prompt=PROMPT)
@@ -227,18 +240,14 @@ async def open_situating(
 
     Raises:
         ConfigurationError: it is wanted, and no chat model can be used.
-        ProviderError: the chat model's server cannot be asked.
         StoreError: the settings cannot be read.
     """
     try:
         narrator = await factory() if factory is not None else None
-        if narrator is None:
-            return None
-        length = await narrator.chat.max_model_len()
     except ConfigurationError as error:
         raise ConfigurationError(
             f"Contextual embeddings are switched on, and the chat model cannot be used: {error.message}",
             next_step=f"{error.next_step} Or switch contextual embeddings off in Settings.",
             context=error.context,
         ) from error
-    return Situating(database, narrator, patience, tell, room_for(max_tokens), length or ASSUMED_LENGTH)
+    return None if narrator is None else Situating(database, narrator, patience, tell, room_for(max_tokens))

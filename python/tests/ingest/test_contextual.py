@@ -107,6 +107,17 @@ async def test_nothing_is_asked_twice(
     assert len(chat.asked(CHAT)) == PASSAGES
 
 
+async def test_a_visit_that_finds_nothing_new_needs_no_chat_server(
+    site: Site, database: PostgresDatabase, models: ModelServer, chat: ModelServer
+) -> None:
+    site.page("/a.md", TEXT, "text/markdown")
+    async with open_service(database, models.url, narrators=narrators(chat.url)) as service:
+        end = await ended(service, await service.start_crawl(CrawlRequest(site.url("/a.md"), max_depth=1)))
+    async with open_service(database, models.url, narrators=narrators("http://127.0.0.1:9")) as service:
+        again = await ended(service, await service.refresh(end.source_id))
+    assert (again.status, again.tally.pages_unchanged) == ("completed", 1)
+
+
 async def test_a_page_that_changed_is_asked_about_anew(site: Site, telling: IngestService, chat: ModelServer) -> None:
     site.page("/a.md", TEXT, "text/markdown")
     end = await ended(telling, await telling.start_crawl(CrawlRequest(site.url("/a.md"), max_depth=1)))
