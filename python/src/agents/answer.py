@@ -28,6 +28,7 @@ from .markers import MarkerFilter
 from .naming import Namer
 from .places import Place
 from .request import AskRequest, title
+from .summing import Summariser
 from .writing import Answer, Control, Deltas
 
 ChatModelFactory: TypeAlias = Callable[[], Awaitable[ChatModel]]
@@ -66,6 +67,7 @@ class AnswerService:
         embedder_factory: EmbedderFactory,
         named_model_factory: NamedModelFactory | None = None,
         namer: Namer | None = None,
+        summariser: Summariser | None = None,
     ) -> None:
         self._conversations = ConversationRepository(database)
         self._answers = AnswerRepository(database)
@@ -75,6 +77,7 @@ class AnswerService:
         self._embedder_factory = embedder_factory
         self._named_model_factory = named_model_factory
         self._namer = namer
+        self._summariser = summariser
         self._lengths = PromptLengths()
 
     async def ask(self, request: AskRequest, control: Control | None = None) -> AsyncGenerator[ChatEvent, None]:
@@ -103,7 +106,7 @@ class AnswerService:
                         yield event
                 await self._judge(prepared, answer)
                 last = await self._finish(answer)
-                self._name(prepared, answer)
+                self._afterwards(prepared, answer)
                 for event in last:
                     yield event
             finally:
@@ -121,10 +124,11 @@ class AnswerService:
             query = history.to_search(place.question, place.past)
             found = await passages.find(query, settings, self._search, self._conversations)
         given = place.passages() if place.begun else found.hits
-        frame = Frame(settings.system_prompt, settings.retrieves, place.so_far)
+        summary, past = history.since_summary(place.past)
+        frame = Frame(settings.system_prompt, settings.retrieves, place.so_far, summary)
         context = await contexts.build(
             place.question,
-            history.turns(place.past),
+            history.turns(past),
             given,
             model,
             settings.max_tokens,
@@ -207,12 +211,16 @@ class AnswerService:
         answer.stored = True
         return answer.closing()
 
-    def _name(self, prepared: _Prepared, answer: Answer) -> None:
-        """Let a conversation that has just begun be named."""
-        is_new = prepared.place.conversation_id is None
-        if self._namer and is_new and answer.end.outcome is Outcome.COMPLETE:
-            question, said = prepared.place.question, answer.markers.text
-            self._namer.name(answer.turn.conversation_id, question, said, prepared.model)
+    def _afterwards(self, prepared: _Prepared, answer: Answer) -> None:
+        """Let a conversation that has just begun be named, and a long one be summed up."""
+        if answer.end.outcome is not Outcome.COMPLETE:
+            return
+        place, model = prepared.place, prepared.model
+        if self._namer and place.conversation_id is None:
+            self._namer.name(answer.turn.conversation_id, place.question, answer.markers.text, model)
+        if self._summariser:
+            _, past = history.since_summary(place.past)
+            self._summariser.look(answer.turn, past, answer.markers.text, prepared.context.length, model)
 
     async def _store_torn(self, answer: Answer) -> None:
         """Keep what came of an answer that was broken off from our side."""

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from src.inference.models import ChatMessage
 from src.store.conversations import PastMessage
 
-MESSAGES = 20
-"""How far back the history is read; what fits of it is decided with the context."""
+MESSAGES = 60
+"""How far back the history is read; what fits of it is decided with the context, what is older is summed up."""
 
 _MARKER = re.compile(r"[ \t]*\[[0-9]+\]")
 _REFERS_BACK = re.compile(
@@ -18,6 +18,16 @@ _REFERS_BACK = re.compile(
     r"|\b(?:it|its|that|this|these|those|they|them|their|he|she|there|former|latter|same|above|previous|again)\b"
 )
 _FEW_WORDS = 4
+
+
+def since_summary(past: Sequence[PastMessage]) -> tuple[str, Sequence[PastMessage]]:
+    """The latest summary in `past` ('' where there is none), and the messages that it does not stand for."""
+    for place in range(len(past) - 1, -1, -1):
+        note = past[place].summary or {}
+        text, kept = note.get("text"), note.get("kept")
+        if isinstance(text, str) and text and isinstance(kept, int):
+            return text, past[max(0, place + 1 - kept) :]
+    return "", past
 
 
 def turns(past: Sequence[PastMessage]) -> list[ChatMessage]:

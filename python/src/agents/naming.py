@@ -6,23 +6,17 @@ keeps the beginning of its question.
 
 from __future__ import annotations
 
-import asyncio
 import re
 
-import structlog
-
-from src.errors import ArchonError
 from src.inference.models import ChatMessage, ChatModel, ChatOptions, Outcome, StreamEnd
 from src.store.conversations import ConversationRepository
 
+from .afterwards import Afterwards
 from .neutral import neutralise
 from .request import LONGEST_TITLE, title
 from .writing import Deltas
 
 _TOKENS = 24
-_WITHIN_S = 60.0
-_MOST_WAITING = 20
-"""More conversations than this are not waited for: they keep the beginnings of their questions."""
 _READ = 800
 """Characters of question and of answer that the model is shown."""
 _ASK = (
@@ -34,48 +28,32 @@ _WORD = re.compile(r"\w{2,}")
 _MARKUP = re.compile(r"[<>{}\[\]|`\\]")
 _AROUND = " \t\"'*_#“”„«»‘’"
 
-_log = structlog.get_logger("archon.agents.naming")
-
 
 class Namer:
-    """Names conversations in the background, one at a time."""
+    """Names conversations. One that is given up keeps the beginning of its question."""
 
-    def __init__(self, store: ConversationRepository) -> None:
+    def __init__(self, store: ConversationRepository, afterwards: Afterwards) -> None:
         self._store = store
-        self._turn = asyncio.Lock()
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._afterwards = afterwards
 
     def is_naming(self, conversation_id: str) -> bool:
         """Whether its title may still change by itself."""
-        return conversation_id in self._tasks
+        return self._afterwards.is_doing(_key(conversation_id))
 
     def name(self, conversation_id: str, question: str, answer: str, model: ChatModel) -> None:
         """Ask `model` for a title, where the question is too long to be one."""
-        names_itself = len(" ".join(question.split())) <= LONGEST_TITLE
-        if names_itself or self.is_naming(conversation_id) or len(self._tasks) >= _MOST_WAITING:
-            return
-        work = self._name(conversation_id, question, answer, model)
-        task = asyncio.create_task(work, name=f"name {conversation_id}")
-        self._tasks[conversation_id] = task
-        task.add_done_callback(lambda _: self._tasks.pop(conversation_id, None))
-
-    async def close(self) -> None:
-        """Stop; what has no title by now keeps its question's beginning."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if len(" ".join(question.split())) > LONGEST_TITLE:
+            self._afterwards.do(_key(conversation_id), self._name(conversation_id, question, answer, model))
 
     async def _name(self, conversation_id: str, question: str, answer: str, model: ChatModel) -> None:
         shown = f"Question: {question[:_READ]}\n\nAnswer: {answer[:_READ]}"
-        try:
-            async with self._turn, asyncio.timeout(_WITHIN_S):
-                found = usable(await _written(shown, model), shown)
-            if found is not None:
-                await self._store.name(conversation_id, found, instead_of=title(question))
-        except (ArchonError, TimeoutError) as error:
-            # It has a name that will do.
-            _log.info("not_named", conversation_id=conversation_id, reason=type(error).__name__)
+        found = usable(await _written(shown, model), shown)
+        if found is not None:
+            await self._store.name(conversation_id, found, instead_of=title(question))
+
+
+def _key(conversation_id: str) -> str:
+    return f"name {conversation_id}"
 
 
 def usable(written: str, about: str) -> str | None:

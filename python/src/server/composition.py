@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 import structlog
 
+from src.agents.afterwards import Afterwards
 from src.agents.answer import AnswerService
 from src.agents.code_help.service import CodeHelpService
 from src.agents.conversations import ConversationService
 from src.agents.knowledge.sessions import AgentChat
 from src.agents.naming import Namer
 from src.agents.running import RunningAnswers
+from src.agents.summing import Summariser
 from src.config import Environment
 from src.inference.discovery import resolve_model
 from src.inference.embed import build_embedder
@@ -61,7 +63,7 @@ class Rooms:
     chat: RunningAnswers
     chosen_chat: ChosenChat
     conversations: ConversationService
-    namer: Namer
+    afterwards: Afterwards
 
 
 @asynccontextmanager
@@ -85,7 +87,7 @@ async def open_rooms(environment: Environment) -> AsyncIterator[Rooms]:
                 yield rooms
         finally:
             await rooms.chat.close()
-            await rooms.namer.close()
+            await rooms.afterwards.close()
             await rooms.agents.close()
             await rooms.ingest.close()
             credential_service.detach()
@@ -104,7 +106,8 @@ def _rooms(environment: Environment, database: Database) -> Rooms:
     ingest, of_space = ingest_room(environment, database, settings, embedder)
     answering = AnsweringWithFallbacks(of_space, settings, registry, database)
     search = SearchService(database, answering, reranker)
-    namer = Namer(ConversationRepository(database))
+    afterwards, kept = Afterwards(), ConversationRepository(database)
+    namer, summariser = Namer(kept, afterwards), Summariser(kept, afterwards)
     credential_service.on_change(embedder.forget)
     credential_service.on_change(chat_model.forget)
     credential_service.on_change(reranker.forget)
@@ -123,8 +126,8 @@ def _rooms(environment: Environment, database: Database) -> Rooms:
         ingest=ingest,
         search=search,
         agents=agent_chat(database, search, ChosenAgentModel(settings, connections), answering),
-        chat=RunningAnswers(AnswerService(database, search, chat_model, answering, chosen_chat, namer).ask),
+        chat=RunningAnswers(AnswerService(database, search, chat_model, answering, chosen_chat, namer, summariser).ask),
         chosen_chat=chosen_chat,
         conversations=ConversationService(database, namer),
-        namer=namer,
+        afterwards=afterwards,
     )

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from src.agents.afterwards import Afterwards
 from src.agents.answer import AnswerService
 from src.agents.conversations import ConversationService
 from src.agents.naming import Namer, usable
@@ -26,8 +27,13 @@ BEGINNING = "How do I run several coroutines at once and wait until…"
 
 
 @pytest.fixture
-def namer(database: PostgresDatabase) -> Namer:
-    return Namer(ConversationRepository(database))
+def afterwards() -> Afterwards:
+    return Afterwards()
+
+
+@pytest.fixture
+def namer(database: PostgresDatabase, afterwards: Afterwards) -> Namer:
+    return Namer(ConversationRepository(database), afterwards)
 
 
 async def begun(database: PostgresDatabase) -> str:
@@ -95,14 +101,14 @@ async def test_a_name_that_somebody_gave_meanwhile_stays(namer: Namer, database:
 
 
 async def test_the_list_says_what_is_being_named_and_a_stop_leaves_its_beginning(
-    namer: Namer, database: PostgresDatabase
+    namer: Namer, afterwards: Afterwards, database: PostgresDatabase
 ) -> None:
     kept, home, silent = ConversationService(database, namer), await begun(database), asyncio.Event()
     namer.name(home, LONG, "Use gather.", ScriptedModel(silent))
     await silent.wait()
     [listed] = (await kept.list())["conversations"]  # type: ignore[misc]
     assert (listed["naming"], listed["title"]) == (True, BEGINNING)  # type: ignore[index, call-overload]
-    await namer.close()
+    await afterwards.close()
     assert (await kept.get(home))["naming"] is False
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from src.agents.events import TokenEvent
+from src.agents.memory import Memory, Turn, recall
 from src.errors import ArchonError, ErrorContext, InvalidInput, JsonValue
 from src.inference.models import ChatMessage, ChatModel, Outcome
 from src.store.agent_sessions import AgentAnswer, AgentMessage, AgentSession, AgentSessionRepository, AgentTurn
@@ -19,7 +20,6 @@ from src.store.database import Database
 from .agent import KnowledgeAgent
 from .asked import AgentModelFactory, AgentQuestion
 from .events import AgentDone, AgentEvent, StartEvent, ToolEvent, WayEvent
-from .memory import Memory, Turn, recall
 
 AGENT_TYPES = {"rag": "Answers questions from the knowledge base; searches and reads with tools, and cites."}
 """The agents there are: type and description."""

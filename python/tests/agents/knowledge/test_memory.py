@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from src.agents.knowledge.memory import Turn, recall
+from src.agents.memory import Turn, recall
 from src.errors import ServerFailure
 from tests.agents.models import WHOLE, ScriptedModel
 

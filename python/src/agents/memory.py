@@ -1,4 +1,4 @@
-"""What the agent remembers of a conversation: the latest turns as they were, everything before them summed up."""
+"""What is remembered of a conversation: the latest turns as they were, everything before them summed up."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import structlog
 
-from src.agents.context import ASSUMED_LENGTH
-from src.agents.neutral import neutralise
 from src.errors import ProviderError
 from src.inference.models import ChatMessage, ChatModel, ChatOptions, Outcome, StreamEnd
+
+from .context import ASSUMED_LENGTH
+from .neutral import neutralise
 
 _SHARE = 4
 """The history may take a quarter of the model's context."""
@@ -28,7 +29,7 @@ _ASK = (
 _BEFORE = "What we said before, in short: "
 _AGREED = "I remember that."
 
-_log = structlog.get_logger("archon.agents.knowledge.memory")
+_log = structlog.get_logger("archon.agents.memory")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,12 @@ class Memory:
     left_out: int = 0
 
 
-async def recall(turns: Sequence[Turn], summary: str, summarised: int, chat: ChatModel) -> Memory:
+async def recall(
+    turns: Sequence[Turn], summary: str, summarised: int, chat: ChatModel, *, most: int | None = None
+) -> Memory:
     """The history within a quarter of the model's context; `turns` begin at position `summarised`, oldest first.
+
+    With `most` no more turns than that stay as they were, however short they are.
 
     Raises:
         ConfigurationError, ProviderError: the model server cannot be asked for its length.
@@ -62,9 +67,10 @@ async def recall(turns: Sequence[Turn], summary: str, summarised: int, chat: Cha
     length = await chat.max_model_len() or ASSUMED_LENGTH
     room = length // _SHARE
     whole = _messages(summary, turns)
-    if not turns or await chat.count_tokens(whole) <= room:
+    few = most is None or len(turns) <= most
+    if not turns or (few and await chat.count_tokens(whole) <= room):
         return Memory(tuple(whole), summary, summarised)
-    kept = await _latest(turns, chat, room // 2)
+    kept = await _latest(turns[-most:] if most else turns, chat, room // 2)
     older = turns[: len(turns) - len(kept)]
     next_position = kept[0].position if kept else turns[-1].position + 2
     try:
