@@ -145,6 +145,18 @@ def wait_until_open(port: int, path: str, seconds: float) -> bool:
     return False
 
 
+def wait_until_healthy(port: int, seconds: float) -> bool:
+    """Whether every pool of the gateway at `port` can serve in time."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        try:
+            with urlopen(f"http://127.0.0.1:{port}/health", timeout=10) as answer:
+                return bool(answer.status == 200)
+        except (URLError, OSError):
+            time.sleep(0.2)
+    return False
+
+
 def _first(*candidates: Path | str | None) -> str | None:
     return next((str(one) for one in candidates if one and Path(one).exists()), None)
 

@@ -8,13 +8,14 @@ import time
 from pathlib import Path
 
 import aiohttp
-from _gateway_peers import KEY, Started, gateway_command, wait_until_open
+from _gateway_peers import KEY, Started, gateway_command, wait_until_healthy
 from _measure import percentile, verdict
 
 _BOUND = 0.97
 
-_CALLS = {1: 6, 16: 48, 64: 128}
-"""How many calls make up a round, by how many are under way at a time."""
+EMBEDDINGS = {1: 100, 16: 400, 64: 800}
+CHATS = {1: 16, 16: 64, 64: 128}
+"""How many calls make up one side of a pair, by how many are under way at a time: seconds, or nothing is resolved."""
 _GATEWAY = """
 [[pools]]
 name = "real"
@@ -25,8 +26,11 @@ key = "{key}"
 """
 
 
-def through_real_vllm(folder: Path, port: int, rounds: int) -> None:
-    """Print each ratio with its quartiles as soon as it is known; say so where the servers are not named."""
+def through_real_vllm(folder: Path, port: int, rounds: int, shorter: int = 1) -> None:
+    """Print each ratio with its quartiles as soon as it is known; say so where the servers are not named.
+
+    `shorter`: a part of the calls only, to see that it runs.
+    """
     chat, embedding = os.environ.get("ARCHON_TEST_CHAT_URL"), os.environ.get("ARCHON_TEST_EMBEDDING_URL")
     if not chat or not embedding:
         print("real vLLM: set ARCHON_TEST_CHAT_URL and ARCHON_TEST_EMBEDDING_URL")
@@ -35,25 +39,25 @@ def through_real_vllm(folder: Path, port: int, rounds: int) -> None:
     (folder / "gateway.toml").write_text(_GATEWAY.format(chat=chat, embedding=embedding, key=KEY))
     gateway = Started(command, folder, "gateway-real")
     try:
-        wait_until_open(port, "/v1/chat/completions", 5)
-        asyncio.run(_compare(gateway, f"http://127.0.0.1:{port}", chat, embedding, rounds))
+        wait_until_healthy(port, 30)
+        asyncio.run(_compare(gateway, f"http://127.0.0.1:{port}", (chat, embedding), rounds, shorter))
     finally:
         gateway.stop()
 
 
-async def _compare(gateway: Started, through: str, chat: str, embedding: str, rounds: int) -> None:
+async def _compare(gateway: Started, through: str, servers: tuple[str, str], rounds: int, shorter: int) -> None:
+    chat, embedding = servers
     print("\nThrough real vLLM, requests a second to straight:", flush=True)
+    text = "The quick brown fox jumps over the lazy dog."
+    words = {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 8, "ignore_eos": True}
     kinds = {
-        "embedding": (embedding, "/v1/embeddings", {"input": "The quick brown fox jumps over the lazy dog."}),
-        "chat, 8 tokens": (
-            chat,
-            "/v1/chat/completions",
-            {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 8, "ignore_eos": True},
-        ),
+        "embedding": (embedding, "/v1/embeddings", {"input": text}, EMBEDDINGS),
+        "chat, 8 tokens": (chat, "/v1/chat/completions", words, CHATS),
     }
-    for name, (straight, path, fields) in kinds.items():
+    for name, (straight, path, fields, sizes) in kinds.items():
         body = fields | {"model": await _model(straight)}
-        for at_a_time, calls in _CALLS.items():
+        for at_a_time, most in sizes.items():
+            calls = max(at_a_time, most // shorter)
             ways = [(straight + path, body, at_a_time, calls), (through + path, body, at_a_time, calls)]
             for way in ways:
                 await _rate(*way)  # warm-up

@@ -1,6 +1,7 @@
 """The trivial upstream of the gateway bench: answers at once, like a vLLM server that has nothing to compute.
 
 `python _gateway_upstream.py PORT`: a JSON answer of about 1 KB, or 200 events where the request says `"stream":true`.
+`x-events` asks for another number of them, `x-slow` spreads 200 over so many seconds.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ class Upstream(asyncio.Protocol):
         self.loop = asyncio.get_running_loop()
         self.body = b""
         self.slow_s = 0.0
+        self.events = EVENTS
 
     def data_received(self, data: bytes) -> None:
         self.parser.feed_data(data)
@@ -62,6 +64,8 @@ class Upstream(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if name.lower() == b"x-slow":
             self.slow_s = float(value)
+        elif name.lower() == b"x-events":
+            self.events = int(value)
 
     def on_body(self, body: bytes) -> None:
         self.body += body
@@ -72,7 +76,7 @@ class Upstream(asyncio.Protocol):
             self.transport.write(_MODELS)
         elif b'"stream":true' in body.replace(b" ", b""):
             self.transport.write(_STREAM_HEAD)
-            self._send_events(EVENTS - 1)
+            self._send_events(self.events - 1)
         else:
             self.transport.write(_JSON)
 

@@ -4,7 +4,7 @@
 they are missing, and measures; without it a peer that is not there is printed as not installed. After a warm-up all
 contenders take turns in every round, the order reversed each time; a ratio is the median over rounds, with quartiles.
 `--real` adds real vLLM servers (ARCHON_TEST_CHAT_URL, ARCHON_TEST_EMBEDDING_URL), `--endurance` 100,000 requests and 64
-streams of 60 s.
+streams of 60 s. All three together, on a quiet machine with two cores: about twenty minutes.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ def verdicts(rounds: dict[str, list[dict[str, float]]]) -> str:
 def main() -> None:
     """Run what the arguments ask for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="one short round: shows that it runs")
+    parser.add_argument("--quick", action="store_true", help="one short round, little of the rest: shows that it runs")
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--rounds", type=int, default=PAIRS, help="rounds of the table, and pairs of --real")
     parser.add_argument("--peers", type=Path, default=Path(tempfile.gettempdir()) / "archon-gateway-peers")
@@ -176,9 +176,10 @@ def main() -> None:
             rounds = compare(arguments, folder, upstream)
             print(f"{table(rounds)}\n\n{verdicts(rounds)}", flush=True)
             if arguments.endurance:
-                print(f"\n{endure(folder, free_port(), upstream)}", flush=True)
+                sizes = (2_000, 5.0) if arguments.quick else (100_000, 60.0)
+                print(f"\n{endure(folder, free_port(), upstream, *sizes)}", flush=True)
             if arguments.real:
-                through_real_vllm(folder, free_port(), arguments.rounds)
+                through_real_vllm(folder, free_port(), arguments.rounds, shorter=8 if arguments.quick else 1)
         finally:
             server.stop()
         print(f"\n{circumstances()}")
