@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from src.errors import BadRequest, ErrorContext, JsonValue, ModelNotFound, redac
 from .chat_stream import ChunkStream, StreamReader
 from .client import Deadlines, client_for
 from .control_tokens import without_control_tokens
+from .courtesy import courtesy_on
 from .discovery import forget_discoveries, max_model_len, resolve_model
 from .models import ChatMessage, ChatModel, ChatOptions, StreamEnd, TextDelta
 from .provider import ActiveProvider, Provider
@@ -114,7 +116,8 @@ class ProviderChatModel:
             return reader
 
         try:
-            reader = await with_retries(open_stream, policy=self._policy, budget=self._budget, context=context)
+            with self._presence(options):
+                reader = await with_retries(open_stream, policy=self._policy, budget=self._budget, context=context)
         except ModelNotFound:
             self._forget_model()
             raise
@@ -123,6 +126,12 @@ class ProviderChatModel:
                 yield item
         finally:
             await reader.close()
+
+    def _presence(self, options: ChatOptions) -> AbstractContextManager[None]:
+        """A person waits for the first token, and a crawl on the same machine gives way."""
+        if options.nobody_waits or not self._active.provider.local:
+            return nullcontext()
+        return courtesy_on(self._active.endpoint.base_url or self._active.provider.id).somebody_waits()
 
     async def _create(
         self, model: str, turns: Sequence[ChatCompletionMessageParam], params: dict[str, object]

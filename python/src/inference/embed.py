@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 from src.errors import (
@@ -16,6 +17,7 @@ from src.errors import (
 )
 
 from .client import Deadlines, client_for
+from .courtesy import LINGER_S, Courtesy, courtesy_on
 from .discovery import ServedModel, discover, forget_discoveries, resolve_model
 from .embed_batches import BatchLimits, EmbedPlan, Post, Progress, embed_texts
 from .embed_posts import plain_post, sdk_post
@@ -130,6 +132,7 @@ class ProviderEmbedder:
         for at, whole in zip(near, await facts.tokenizer.count_all([texts[at] for at in near]), strict=True):
             guesses[at] = whole - facts.special_tokens
             self._counts.put(texts[at], guesses[at])
+            self._estimate.learn([texts[at]], whole, facts.special_tokens)
         return guesses
 
     async def embed_passages(
@@ -168,12 +171,21 @@ class ProviderEmbedder:
             context=self._context(facts.model),
             secrets=self._secrets(),
         )
+        # Clouds have room for everybody; on one's own machine a crawl gives way.
+        courtesy = courtesy_on(self._origin) if self._active.provider.local else Courtesy()
         pacing = self._questions if policy is _QUERY else self._pacing or pacing_for(self._origin)
         if policy is not _QUERY:
             self._queue.look(pacing)
-        outcomes = await embed_texts(
-            texts, self._post(facts), plan=plan, pacing=pacing, budget=self._budget, progress=progress
-        )
+        waits = courtesy.somebody_waits(linger_s=LINGER_S) if policy is _QUERY else nullcontext()
+        with waits:
+            outcomes = await embed_texts(
+                texts,
+                self._post(facts),
+                plan=plan if policy is _QUERY else replace(plan, courtesy=courtesy),
+                pacing=pacing,
+                budget=self._budget,
+                progress=progress,
+            )
         if outcomes and isinstance(outcomes[0].error, ModelNotFound):
             # The server was started anew with another model: where none is chosen, ask again next time.
             forget_discoveries()

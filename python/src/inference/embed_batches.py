@@ -32,6 +32,7 @@ from src.errors import (
     UnsupportedFeature,
 )
 
+from .courtesy import Courtesy
 from .models import Embedded
 from .pacing import Pacing
 from .retry import DEFAULT_POLICY, RetryBudget, RetryPolicy, with_retries
@@ -74,6 +75,8 @@ class EmbedPlan:
     dimensions: int | None = None
     context: ErrorContext = field(default_factory=lambda: ErrorContext(operation="embed"))
     secrets: tuple[str, ...] = ()
+    courtesy: Courtesy | None = None
+    """To whom every request gives way; None: somebody waits for these texts themselves."""
 
 
 async def embed_texts(
@@ -180,6 +183,8 @@ class _Run:
         async with self._pacing.slot():
             if self._stopped is not None:
                 raise _StoppedWhileWaiting(self._stopped)
+            if self._plan.courtesy is not None:
+                await self._plan.courtesy.give_way()
             started = time.monotonic()
             posted = await self._typed_post(texts)
         if len(batch) >= self._plan.limits.texts:

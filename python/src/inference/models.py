@@ -107,7 +107,8 @@ class ChatOptions:
     """Sampling. `max_tokens` bounds the answer; None leaves the rest of the context to it.
 
     `continues`: the last message is the assistant's own, and the answer goes on where it ends. `schema`: the JSON
-    schema that the answer has to keep to, where the server can hold it to one.
+    schema that the answer has to keep to, where the server can hold it to one. `nobody_waits`: a crawl need not give
+    way to it.
     """
 
     max_tokens: int | None = None
@@ -117,6 +118,7 @@ class ChatOptions:
     seed: int | None = None
     continues: bool = False
     schema: Mapping[str, JsonValue] | None = None
+    nobody_waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,7 @@ def sights_of(document: Document, *, max_model_len: int) -> list[Sight]:
     step = max(room // 2, 1)
     last = max(-(-(len(text) - room) // step), 0)
     sights: list[Sight] = []
+    windows: dict[int, str] = {}
     expected = 0
     for chunk in document.chunks:
         position = _found(text, chunk, expected)
@@ -94,7 +95,8 @@ def sights_of(document: Document, *, max_model_len: int) -> list[Sight]:
         expected = position + int(len(chunk.text) * _ADVANCE)
         middle = position + len(chunk.text) // 2
         start = min(max(round((middle - room / 2) / step), 0), last) * step
-        sights.append(Sight(document.title, text[start : start + room], position - start, chunk))
+        window = windows.setdefault(start, text[start : start + room])
+        sights.append(Sight(document.title, window, position - start, chunk))
     return sights
 
 
@@ -152,7 +154,7 @@ async def ask(chat: ChatModel, sight: Sight, *, max_tokens: int) -> str:
     """
     words: list[str] = []
     length, is_whole = 0, True
-    stream = chat.stream(question(sight), ChatOptions(max_tokens=max_tokens, temperature=0.0))
+    stream = chat.stream(question(sight), ChatOptions(max_tokens=max_tokens, temperature=0.0, nobody_waits=True))
     try:
         async for item in stream:
             if isinstance(item, StreamEnd):

@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -166,15 +166,15 @@ async def describe(chat: ChatModel, example: Unsummarised) -> Summary:
         ConfigurationError, ProviderError: the model cannot be asked.
     """
     messages = [ChatMessage("system", _ASK), ChatMessage("user", _question(example))]
-    options = ChatOptions(max_tokens=_MAX_TOKENS, temperature=0.3, schema=SCHEMA)
+    options = ChatOptions(max_tokens=_MAX_TOKENS, temperature=0.3, schema=SCHEMA, nobody_waits=True)
     try:
         text = await _answer(chat, messages, options)
     except UnsupportedFeature:
-        text = await _answer(chat, messages, ChatOptions(max_tokens=_MAX_TOKENS, temperature=0.3))
+        text = await _answer(chat, messages, replace(options, schema=None))
     try:
         return summary_in(text)
     except ValueError:
-        text = await _answer(chat, messages, ChatOptions(max_tokens=2 * _MAX_TOKENS, temperature=0.0, schema=SCHEMA))
+        text = await _answer(chat, messages, replace(options, max_tokens=2 * _MAX_TOKENS, temperature=0.0))
     try:
         return summary_in(text)
     except ValueError as error:

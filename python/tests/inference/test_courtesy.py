@@ -1,0 +1,71 @@
+"""People come first: a crawl sends nothing new to a machine while somebody waits for its answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from src.inference.chat import build_chat_model
+from src.inference.courtesy import Courtesy, courtesy_on
+from src.inference.embed import build_embedder
+from src.inference.models import ChatMessage, ChatOptions, Embedder
+from tests.fakes.chosen import chosen
+from tests.fakes.model_server import ModelServer, Silence, running
+
+FOREVER_S = 3600.0
+
+
+@pytest.fixture
+async def embedder() -> AsyncIterator[tuple[Embedder, ModelServer]]:
+    """An embedder, warm, and its server."""
+    async with running() as server:
+        ready = build_embedder(chosen("embedding", VLLM_BASE_URL=server.url))
+        await ready.identity()
+        yield ready, server
+
+
+async def test_a_crawl_gives_way_until_nobody_waits() -> None:
+    courtesy = Courtesy()
+    with courtesy.somebody_waits():
+        giving = asyncio.create_task(courtesy.give_way(FOREVER_S))
+        with courtesy.somebody_waits():
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not giving.done()
+    await giving
+
+
+async def test_a_crawl_does_not_stand_still_for_people_who_always_wait() -> None:
+    courtesy = Courtesy()
+    with courtesy.somebody_waits():
+        await courtesy.give_way(0.01)
+
+
+@pytest.mark.parametrize("other", ["http://localhost:2/v1", "http://[::1]:3"])
+async def test_servers_of_one_machine_are_one(other: str) -> None:
+    assert courtesy_on("http://127.0.0.1:1") is courtesy_on(other)
+    assert courtesy_on("http://gpu.test:1") is not courtesy_on(other)
+
+
+async def test_passages_wait_for_the_first_token_of_an_answer_on_their_machine(
+    embedder: tuple[Embedder, ModelServer], server: ModelServer
+) -> None:
+    ready, embedding = embedder
+    server.on("/v1/chat/completions", Silence())
+    chat = build_chat_model(chosen("llm", VLLM_BASE_URL=server.url))
+    asking = asyncio.create_task(anext(chat.stream([ChatMessage("user", "Hi")], ChatOptions())))
+    await server.busy.wait()
+    before = len(embedding.asked("/v1/embeddings"))
+    crawling = asyncio.create_task(ready.embed_passages(["a passage"]))
+    await courtesy_on(server.url).give_way(0.2)
+    assert len(embedding.asked("/v1/embeddings")) == before
+    asking.cancel()
+    assert (await crawling)[0].vector is not None
+
+
+async def test_a_question_is_embedded_at_once_though_others_wait(embedder: tuple[Embedder, ModelServer]) -> None:
+    ready, server = embedder
+    with courtesy_on(server.url).somebody_waits():
+        assert await ready.embed_query("Why?")
