@@ -47,6 +47,14 @@ async def test_an_unknown_conversation_is_404_and_no_stream(archon: httpx.AsyncC
     assert (answer.status_code, answer.json()["detail"]["code"]) == (404, "not_found")
 
 
+async def test_a_model_that_the_server_does_not_have_is_named_and_nothing_is_kept(archon: httpx.AsyncClient) -> None:
+    answer = await archon.post("/api/chat", json=ASK | {"settings": {"model": "no-such-model", "knowledge": False}})
+    detail = answer.json()["detail"]
+    assert (answer.is_error, detail["code"], detail["model"]) == (True, "model_not_found", "no-such-model")
+    assert "no-such-model" in detail["error"]
+    assert (await archon.get("/api/chat/conversations")).json() == {"conversations": []}
+
+
 async def test_a_reader_that_leaves_stops_the_model_within_half_a_second(
     start_server: StartServer, vllm_chat_url: str, vllm_embedding_url: str
 ) -> None:
