@@ -51,9 +51,14 @@ export function HealthMenu() {
             ))}
           </ul>
           <Parts wanted={open} />
-          <Link to="/settings" onClick={() => setOpen(false)} className="link inline-block text-sm">
-            Settings
-          </Link>
+          <p className="flex gap-4 text-sm">
+            <Link to="/status" onClick={() => setOpen(false)} className="link">
+              Status
+            </Link>
+            <Link to="/settings" onClick={() => setOpen(false)} className="link">
+              Settings
+            </Link>
+          </p>
         </Popover.Content>
       </Popover.Portal>
     </Popover.Root>

@@ -3,7 +3,7 @@ import { Ellipsis } from "lucide-react";
 import { useState } from "react";
 import { NavLink, useLocation } from "react-router";
 import { classes } from "@/shared/lib/classes";
-import type { Place } from "./places";
+import { isIn, type Place } from "./places";
 
 interface MoreMenuProps {
   places: readonly Place[];
@@ -17,7 +17,7 @@ interface MoreMenuProps {
 export function MoreMenu({ places, look, isTab }: MoreMenuProps) {
   const [open, setOpen] = useState(false);
   const { pathname } = useLocation();
-  const isHere = places.some(({ to }) => pathname === to || pathname.startsWith(`${to}/`));
+  const isHere = places.some((place) => isIn(place, pathname));
   return (
     <Popover.Root open={open} onOpenChange={setOpen}>
       <Popover.Trigger className={look(isHere)}>

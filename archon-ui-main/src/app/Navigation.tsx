@@ -1,7 +1,7 @@
-import { NavLink } from "react-router";
+import { NavLink, useLocation } from "react-router";
 import { classes } from "@/shared/lib/classes";
 import { MoreMenu } from "./MoreMenu";
-import type { Place, Places } from "./places";
+import { isIn, type Place, type Places } from "./places";
 
 /** The places in the head of the page; what keeps Archon running goes into a menu where there is no room for all. */
 export function TopNavigation({ places: { daily, running } }: { places: Places }) {
@@ -25,15 +25,16 @@ export function TopNavigation({ places: { daily, running } }: { places: Places }
 
 /** The places at the foot of a phone's page: four, and a menu with the others. */
 export function TabNavigation({ places: { tabs, more } }: { places: Places }) {
+  const { pathname } = useLocation();
   return (
     <nav
       aria-label="Main"
       className="fixed inset-x-0 bottom-0 z-30 grid h-[3.75rem] grid-cols-5 whitespace-nowrap border-t border-line bg-surface md:hidden"
     >
-      {tabs.map(({ to, label, Icon }) => (
-        <NavLink key={to} to={to} className={({ isActive }) => tabLook(isActive)}>
-          <Icon aria-hidden className="size-5" />
-          {label}
+      {tabs.map((place) => (
+        <NavLink key={place.to} to={place.to} className={tabLook(isIn(place, pathname))}>
+          <place.Icon aria-hidden className="size-5" />
+          {place.label}
         </NavLink>
       ))}
       <MoreMenu places={more} look={tabLook} isTab />
@@ -41,10 +42,11 @@ export function TabNavigation({ places: { tabs, more } }: { places: Places }) {
   );
 }
 
-function TopLink({ place: { to, label } }: { place: Place }) {
+function TopLink({ place }: { place: Place }) {
+  const { pathname } = useLocation();
   return (
-    <NavLink to={to} className={({ isActive }) => topLook(isActive)}>
-      {label}
+    <NavLink to={place.to} className={topLook(isIn(place, pathname))}>
+      {place.label}
     </NavLink>
   );
 }

@@ -15,13 +15,15 @@ export interface Place {
   to: string;
   label: string;
   Icon: LucideIcon;
+  /** Where one still is there: "/agent" belongs to "/ask". */
+  also?: readonly string[];
 }
 
 const START: Place = { to: "/onboarding", label: "Start", Icon: Compass };
 const DAILY: readonly Place[] = [
-  { to: "/ask", label: "Ask", Icon: MessageCircleQuestionMark },
+  { to: "/ask", label: "Ask", Icon: MessageCircleQuestionMark, also: ["/agent"] },
   { to: "/search", label: "Search", Icon: TextSearch },
-  { to: "/knowledge", label: "Knowledge", Icon: Library },
+  { to: "/knowledge", label: "Knowledge", Icon: Library, also: ["/history", "/sources", "/pages"] },
   { to: "/code", label: "Code", Icon: CodeXml },
 ];
 const RUNNING: readonly Place[] = [
@@ -41,6 +43,11 @@ export interface Places {
   tabs: readonly Place[];
   /** What is behind "More" where only the tabs fit. */
   more: readonly Place[];
+}
+
+/** Whether an address belongs to a place. */
+export function isIn({ to, also = [] }: Place, pathname: string): boolean {
+  return [to, ...also].some((path) => pathname === path || pathname.startsWith(`${path}/`));
 }
 
 /** Where one can go; the guide stands first until everything in it was done. */

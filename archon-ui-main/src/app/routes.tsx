@@ -54,6 +54,10 @@ export const routes: RouteObject[] = [
         lazy: async () => ({ Component: (await import("@/features/gateway")).GatewayPage }),
       },
       {
+        path: "status",
+        lazy: async () => ({ Component: (await import("@/features/status")).StatusPage }),
+      },
+      {
         path: "code",
         lazy: async () => ({
           Component: (await import("@/features/codehelp/components/CodeHelpPage")).CodeHelpPage,

@@ -40,9 +40,19 @@ export function duration(ms: number): string {
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
-/** An address without what everybody knows: "docs.python.org/3/library". */
+/** An address without what everybody knows: "docs.python.org/3/library"; of a file, its name. */
 export function shortUrl(url: string): string {
+  const file = /^file:\/\/[^/]*\/(.+)$/i.exec(url)?.[1];
+  if (file) return decoded(file);
   return url.replace(/^[a-z]+:\/\/(www\.)?/i, "").replace(/\/$/, "");
+}
+
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path; // a name with a bare % in it
+  }
 }
 
 /** The address, if a browser may be sent there; files and other schemes give null. */

@@ -73,8 +73,8 @@ function List({ list, onOpen }: { list: ConnectionList; onOpen: (opened: Opened)
         ))}
       </ul>
       {!stored && (
-        <p className="mt-6 flex items-center gap-2 text-soft">
-          <Plug aria-hidden className="size-4" />
+        <p className="mt-6 flex gap-2 text-soft">
+          <Plug aria-hidden className="mt-1 size-4 shrink-0" />
           Add another model server, or import the file of another Archon.
         </p>
       )}

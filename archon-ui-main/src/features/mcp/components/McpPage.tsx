@@ -2,6 +2,7 @@ import { CircleAlert, CircleCheck } from "lucide-react";
 import { ErrorNote } from "@/shared/ui/ErrorNote";
 import { Notice } from "@/shared/ui/Notice";
 import { Page } from "@/shared/ui/Page";
+import { Said } from "@/shared/ui/Said";
 import { Skeleton } from "@/shared/ui/Skeleton";
 import { Word } from "@/shared/ui/Word";
 import { useMcpConfig, useMcpStatus } from "../api/queries";
@@ -24,7 +25,11 @@ export function McpPage() {
       <div className="space-y-6">
         {status && !runs && (
           <Notice tone="warn" role="status" title={status.message ?? "The MCP server does not run."}>
-            {status.next_step && <p>{status.next_step}</p>}
+            {status.next_step && (
+              <p>
+                <Said text={status.next_step} />
+              </p>
+            )}
           </Notice>
         )}
         <section aria-labelledby="mcp-setup" className="card space-y-4 p-5 sm:p-6">
