@@ -5,17 +5,17 @@ import { classes } from "@/shared/lib/classes";
 type Look = "primary" | "secondary" | "quiet" | "danger";
 
 const LOOKS: Record<Look, string> = {
-  primary: "bg-accent text-accent-ink hover:bg-accent-hover border-transparent font-semibold",
-  secondary: "bg-surface text-ink border-edge/60 hover:border-edge hover:bg-sunken",
-  quiet: "bg-transparent text-soft border-transparent hover:bg-sunken hover:text-ink",
-  danger: "bg-bad text-surface border-transparent hover:opacity-90 font-semibold",
+  primary: "bg-accent text-accent-ink not-disabled:hover:bg-accent-hover border-transparent font-semibold",
+  secondary: "bg-surface text-ink border-edge/60 not-disabled:hover:border-edge not-disabled:hover:bg-sunken",
+  quiet: "bg-transparent text-soft border-transparent not-disabled:hover:bg-sunken not-disabled:hover:text-ink",
+  danger: "bg-bad text-surface border-transparent not-disabled:hover:opacity-90 font-semibold",
 };
 
 /** The looks of a button for elements that are links. */
 export function buttonClasses(look: Look = "secondary", small = false): string {
   return classes(
     "inline-flex items-center justify-center gap-2 rounded-[0.625rem] border font-medium transition-colors",
-    "disabled:opacity-55 disabled:hover:bg-inherit select-none",
+    "disabled:opacity-55 select-none",
     small ? "min-h-9 px-3 text-sm" : "min-h-[2.625rem] px-4",
     LOOKS[look],
   );
@@ -59,7 +59,7 @@ export function IconButton({ label, className, children, ...rest }: IconButtonPr
       title={label}
       className={classes(
         "inline-grid size-9 shrink-0 place-items-center rounded-[0.625rem] text-soft transition-colors",
-        "hover:bg-sunken hover:text-ink disabled:opacity-50",
+        "not-disabled:hover:bg-sunken not-disabled:hover:text-ink disabled:opacity-50",
         className,
       )}
     >
