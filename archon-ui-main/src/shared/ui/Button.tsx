@@ -7,7 +7,8 @@ type Look = "primary" | "secondary" | "quiet" | "danger";
 const LOOKS: Record<Look, string> = {
   primary: "bg-accent text-accent-ink not-disabled:hover:bg-accent-hover border-transparent font-semibold",
   secondary: "bg-surface text-ink border-edge/60 not-disabled:hover:border-edge not-disabled:hover:bg-sunken",
-  quiet: "bg-transparent text-soft border-transparent not-disabled:hover:bg-sunken not-disabled:hover:text-ink",
+  quiet:
+    "bg-transparent text-soft border-transparent not-disabled:hover:bg-sunken not-disabled:hover:text-ink",
   danger: "bg-bad text-surface border-transparent not-disabled:hover:opacity-90 font-semibold",
 };
 
