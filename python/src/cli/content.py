@@ -288,7 +288,7 @@ def _report(result: JsonObject) -> None:
     outcome = result.get("outcome")
     counts = outcome if isinstance(outcome, dict) else {}
     name = escape(str(result.get("fileName") or result.get("currentUrl") or result.get("sourceId") or ""))
-    for failure in _objects(counts.get("failures"))[:20]:
+    for failure in [*_objects(counts.get("failures")), *_objects(counts.get("notices"))][:20]:
         _err.print(f"  [yellow]{escape(str(failure.get('url')))}[/yellow]: {escape(str(failure.get('error')))}")
     if result.get("status") == "completed":
         _out.print(

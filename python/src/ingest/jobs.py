@@ -97,7 +97,7 @@ class Worker:
     async def run(self, job: Job) -> None:
         """Work on a claimed job until it ends, is stopped, paused or taken over; cancelled, it gives the job back."""
         board = Board(progress_of(job).at(message="Starting", paced_at=datetime.now(UTC)))
-        board.set(chunks_before=board.now.chunks_embedded)
+        board.set(chunks_before=board.now.chunks_embedded, chunks_situated=0)
         if board.now.started_at is None or job.progress.get("started_at") is None:
             board.set(started_at=datetime.now(UTC))
         self.boards[job.id], self._nudges[job.id] = board, asyncio.Event()

@@ -221,7 +221,7 @@ class JobProgress:
             "totalPages": self.total_pages,
             "embeddingsCreated": self.chunks_embedded,
             "codeBlocksFound": self.code_blocks_found,
-            "contextsWritten": self.chunks_situated,
+            "contextsDone": self.chunks_situated,
         }
 
     def _crawl_fields(self) -> JsonObject:

@@ -125,8 +125,8 @@ class Situating:
         if len(document.chunks) < 2:
             self.tell(len(document.chunks))
             return Situated(document)
-        sights = sights_of(document, max_model_len=await self._model_len())
-        places = [sight.place for sight in sights]
+        # In a thread: of a thick book, this takes seconds.
+        sights, places = await asyncio.to_thread(_seen, document, await self._model_len())
         said = await self._said(places, sights)
         texts = [said[place] for place in places]
         reasons = tuple(text for text in texts if isinstance(text, ArchonError))
@@ -217,6 +217,11 @@ class Situating:
             f"The chat model '{self.model}' said nothing usable of the first {_ALL_FAILED} passages: {error.message}",
             next_step="Choose another chat model in Settings, or switch contextual embeddings off.",
         ) from error
+
+
+def _seen(document: Document, max_model_len: int) -> tuple[list[Sight], list[Place]]:
+    sights = sights_of(document, max_model_len=max_model_len)
+    return sights, [sight.place for sight in sights]
 
 
 def is_own(error: ArchonError) -> bool:

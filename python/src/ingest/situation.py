@@ -42,6 +42,7 @@ _PROBE_CHARS = 200
 _TELLING_CHARS = 12
 """A shorter line may stand anywhere."""
 _ADVANCE = 0.8
+_REACH_CHARS = 20_000
 _ASK = (
     "Below are a document (or a part of it) and a passage from it. Say in one or two short sentences what the passage "
     "is about and where in the document it stands, so that a search finds it. Name what it belongs to (the product, "
@@ -114,7 +115,7 @@ def _found(text: str, chunk: Chunk, expected: int) -> int:
     """Where a passage begins: at its beginning, or at the first of its lines that stands in the text from there on."""
     lines = [line[:_PROBE_CHARS] for line in chunk.text.split("\n", 8)[:8]]
     for probe in (chunk.text[:_PROBE_CHARS], *lines):
-        at = text.find(probe, expected) if len(probe.strip()) >= _TELLING_CHARS else -1
+        at = text.find(probe, expected, expected + _REACH_CHARS) if len(probe.strip()) >= _TELLING_CHARS else -1
         if at >= 0:
             return at
     return expected

@@ -41,8 +41,9 @@ describe("a crawl", () => {
   test("starts with its options and is followed live", async () => {
     const { stream, asked } = crawlable();
     await startCrawl();
-    stream.send("progress", RUNNING);
+    stream.send("progress", { ...RUNNING, details: { contextsDone: 7 } });
     expect(await screen.findByText("4 of 10 pages")).toBeInTheDocument();
+    expect(screen.getByText("contexts of 7 passages")).toBeInTheDocument();
     const bar = screen.getByRole("progressbar", { name: "Progress of docs.example.org" });
     expect(bar).toHaveAttribute("aria-valuenow", "40");
     expect(asked).toEqual([{ url: "https://docs.example.org", max_depth: 3, max_pages: 200, tags: [] }]);

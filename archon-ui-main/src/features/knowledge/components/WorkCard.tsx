@@ -1,6 +1,6 @@
 import { CircleAlert, CircleCheck, CircleSlash, LoaderCircle, PauseCircle, X } from "lucide-react";
 import { ApiError } from "@/shared/api/errors";
-import { shortUrl } from "@/shared/lib/format";
+import { plural, shortUrl } from "@/shared/lib/format";
 import { IconButton } from "@/shared/ui/Button";
 import { ErrorNote } from "@/shared/ui/ErrorNote";
 import { ProgressBar } from "@/shared/ui/ProgressBar";
@@ -98,6 +98,9 @@ function Running({ progress, name }: { progress: Progress | null | undefined; na
     ? `${progress.processedPages ?? 0} of ${progress.totalPages} pages`
     : null;
   const passages = progress?.chunksStored ? `${progress.chunksStored} passages stored` : null;
+  const contexts = progress?.details?.contextsDone
+    ? `contexts of ${plural(progress.details.contextsDone, "passage")}`
+    : null;
   const where = progress?.currentUrl ? shortUrl(progress.currentUrl) : progress?.message;
   return (
     <div className="mt-3 space-y-2">
@@ -105,6 +108,7 @@ function Running({ progress, name }: { progress: Progress | null | undefined; na
       <p className="flex flex-wrap gap-x-4 text-sm tabular-nums text-soft">
         {pages && <span>{pages}</span>}
         {passages && <span>{passages}</span>}
+        {contexts && <span>{contexts}</span>}
         {where && <span className="min-w-0 truncate">{where}</span>}
       </p>
     </div>
