@@ -221,7 +221,7 @@ async def _searches(embedding_url: str, model: str, url: str, folder: Path, size
         idle = await latencies(store, space, questions, Scope())
         crawling, crowded = asyncio.create_task(crawl(folder, url, model, keep=False)), list[float]()
         while not crawling.done():
-            crowded += await latencies(store, space, questions[: sizes.searches // 10], Scope())
+            crowded += await latencies(store, space, questions[:20], Scope())
         run = await crawling
     finally:
         await database.close()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from src.config import REPOSITORY
 from src.inference.chat import build_chat_model
 from src.inference.embed import build_embedder
 from src.inference.models import Embedder
@@ -87,6 +90,20 @@ async def open_service(
         yield service
     finally:
         await service.close()
+
+
+@asynccontextmanager
+async def worker(database_url: str, model_url: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A worker in a process of its own, to be killed; gone afterwards."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.ingest.worker_process", database_url, model_url), cwd=REPOSITORY / "python"
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
 
 
 async def ended(service: IngestService, job_id: str) -> JobProgress:

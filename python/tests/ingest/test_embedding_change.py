@@ -10,7 +10,7 @@ import pytest
 
 from src.errors import FormerModelAway
 from src.ingest.caretaker import index_plan
-from src.ingest.reembed import mean
+from src.ingest.reembed import BATCH, mean
 from src.ingest.requests import CrawlRequest
 from src.ingest.service import IngestService
 from src.store import spaces
@@ -18,7 +18,7 @@ from src.store.postgres import PostgresDatabase
 from tests.fakes.model_server import ModelServer, Reply, Request, Silence, running
 
 from .embedding_change import Chosen, change, changed, open_changing, reembedding, search_with
-from .parts import embed_reply, embedded_texts, ended, until
+from .parts import embed_reply, embedded_texts, ended, until, worker
 from .site import Site
 from .test_crawl import small_site
 
@@ -150,18 +150,41 @@ async def test_choosing_the_former_model_again_stops_the_change(
     assert (await ended(filled, job)).status == "cancelled"
 
 
-async def test_a_change_goes_on_in_the_next_process_without_embedding_twice(
-    database: PostgresDatabase, now: Chosen, other: ModelServer, site: Site
+def _parts(number: int) -> str:
+    """A page of so many passages."""
+    return "".join(f"<h2>Part {one}</h2><p>{f'Part {one} has words. ' * 15}</p>" for one in range(number))
+
+
+async def test_a_killed_change_goes_on_and_embeds_nothing_twice(
+    database: PostgresDatabase, database_url: str, now: Chosen, other: ModelServer, site: Site
 ) -> None:
+    site.page("/d", f"<title>Long</title><main><h1>Long</h1>{_parts(100)}</main>")
     async with open_changing(database, now) as service:
-        await ended(service, await service.start_crawl(CrawlRequest(small_site(site), max_depth=3)))
-        other.on("/v1/embeddings", lambda r: Silence() if "page b" in str(r.json()) else embed_reply("other", 6)(r))
-        job = await change(service, now, other.url)
-        await other.busy.wait()
+        await ended(service, await service.start_crawl(CrawlRequest(site.url("/d"), max_depth=1)))
+    other.on("/v1/embeddings", lambda r: Silence() if "Part 99" in str(r.json()) else embed_reply("other", 6)(r))
+    async with worker(database_url, other.url) as process, open_changing(database, now, started=False) as looking:
+        while not (found := await reembedding(database)):
+            pass
+        begun = await until(looking, found[0].id, lambda progress: progress.chunks_embedded >= BATCH)
+        process.kill()
     other.on("/v1/embeddings", embed_reply(seed="other", size=6))
-    async with open_changing(database, now) as service:
-        end = await ended(service, job)
-    assert (end.status, len(await reembedding(database))) == ("completed", 1)
+    other.requests.clear()
+    async with open_changing(database, Chosen(other.url)) as service:
+        end = await ended(service, found[0].id)
+    again = [text for text in embedded_texts(other) if "Part" in text]
+    assert (end.status, len(again)) == ("completed", begun.chunks_total - begun.chunks_embedded)
+
+
+async def test_several_workers_make_one_change(
+    filled: IngestService, database: PostgresDatabase, now: Chosen, other: ModelServer
+) -> None:
+    async with open_changing(database, now) as second:
+        now.url = other.url
+        await asyncio.gather(*(one.caretaker.look_at_model() for one in (filled, second)))
+        [job] = await reembedding(database)
+        end = await ended(filled, job.id)
+    texts = [text for text in embedded_texts(other) if "Words of" in text]
+    assert (end.status, len(texts), len(set(texts))) == ("completed", 3, 3)
 
 
 async def test_a_text_that_is_too_long_for_the_new_model_gets_the_mean_of_its_parts(

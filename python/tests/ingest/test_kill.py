@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 
-from src.config import REPOSITORY
 from src.ingest.requests import CrawlRequest
 from src.ingest.service import IngestService
 from src.store import jobs, pages
 from src.store.postgres import PostgresDatabase
 from tests.fakes.model_server import ModelServer, Reply, Request, Silence
 
-from .parts import embed_reply, ended, open_service, until
+from .parts import embed_reply, ended, open_service, until, worker
 from .site import Answer, Site
 
 COUNT = 8
@@ -28,19 +24,6 @@ def _site_of_pages(site: Site) -> str:
     for number, name in enumerate(names):
         site.article(f"/docs/{name}", f"Page {number}", f"Number {number}. " + "Words and more words. " * 60)
     return site.url("/docs/")
-
-
-@asynccontextmanager
-async def _worker(database_url: str, model_url: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.ingest.worker_process", database_url, model_url), cwd=REPOSITORY / "python"
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 def _silent_for(word: str):  # type: ignore[no-untyped-def]
@@ -57,7 +40,7 @@ async def _stored(database: PostgresDatabase, source_id: str) -> list[tuple[str,
 
 async def _kill_when(database_url: str, model_url: str, service: IngestService, job: str, pages_stored: int) -> None:
     """Let another process work on the job until so many pages are stored, and kill it."""
-    async with _worker(database_url, model_url) as process:
+    async with worker(database_url, model_url) as process:
         await until(service, job, lambda now: now.tally.pages_stored >= pages_stored)
         process.kill()
 
