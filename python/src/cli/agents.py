@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-import uvicorn
 
-from src.agents.server import create_app
 from src.config import load_environment, reachable
 from src.errors import ArchonError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 app = typer.Typer()
 
@@ -24,10 +26,11 @@ def agents(
     try:
         environment = load_environment()
         environment = replace(environment, host=host or environment.host, agents_port=port or environment.agents_port)
-        made = create_app(environment)
+        # Loaded here: the other commands need no web server and do not wait for one.
+        made: FastAPI = import_module("src.agents.server").create_app(environment)
     except ArchonError as error:
         typer.echo(f"{error.message}\n{error.next_step}", err=True)
         raise typer.Exit(1) from error
     bound = environment.host.strip("[]")
     typer.echo(f"Agents answer at http://{reachable(bound)}:{environment.agents_port}/agents/list", err=True)
-    uvicorn.run(made, host=bound, port=environment.agents_port, log_level="warning")
+    import_module("uvicorn").run(made, host=bound, port=environment.agents_port, log_level="warning")

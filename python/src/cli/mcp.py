@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
-from src.config import load_environment
+from src.config import Environment, load_environment
 from src.errors import ArchonError
-from src.mcp_server.mcp_server import serve
 
 app = typer.Typer()
 
@@ -22,6 +23,8 @@ def mcp(
     """Run the MCP server until it is told to stop. `archon up` starts it too; this is for running it elsewhere."""
     try:
         environment = load_environment()
+        # Loaded here: the protocol's library takes as long as the rest of all commands, which do not need it.
+        serve: Callable[[Environment], None] = import_module("src.mcp_server.mcp_server").serve
         serve(replace(environment, host=host or environment.host, mcp_port=port or environment.mcp_port))
     except ArchonError as error:
         typer.echo(f"{error.message}\n{error.next_step}", err=True)

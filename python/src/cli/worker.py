@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from src.config import Environment, load_environment
 from src.errors import ArchonError
-from src.server.ingest_room import open_worker
 from src.server.log import configure_logging
+
+if TYPE_CHECKING:
+    from src.ingest.service import IngestService
 
 app = typer.Typer()
 
@@ -40,6 +45,10 @@ async def _run(environment: Environment, jobs: int) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    # Loaded here: what crawls and reads documents is nothing that other commands wait for.
+    open_worker: Callable[..., AbstractAsyncContextManager[IngestService]] = import_module(
+        "src.server.ingest_room"
+    ).open_worker
     async with open_worker(environment, max_jobs=jobs) as ingest:
         sys.stderr.write(f"Worker {ingest.worker_name} is ready.\n")
         await stop.wait()
