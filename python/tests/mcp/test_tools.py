@@ -120,3 +120,10 @@ async def test_a_foreign_host_and_a_missing_token_are_refused(free_port: int) ->
         foreign = await client.post(f"{url}/mcp", headers={"Host": "evil.example"})
         nobody = await client.post(f"{url}/mcp")
     assert (foreign.status_code, nobody.status_code) == (403, 401)
+
+
+async def test_a_page_from_elsewhere_may_not_call_tools(free_port: int) -> None:
+    async with mcp_server(f"http://127.0.0.1:{free_port}") as url, httpx.AsyncClient() as client:
+        foreign = await client.post(f"{url}/mcp", headers={"Origin": "https://evil.example"})
+    assert foreign.status_code == 403
+    assert "access-control-allow-origin" not in foreign.headers

@@ -5,6 +5,8 @@ from __future__ import annotations
 import httpx
 
 from src.errors import JsonValue
+from tests.fakes.model_server import Reply, running
+from tests.ingest.site import Site
 
 from .conftest import StartServer
 from .rest import events_of, providers
@@ -52,6 +54,23 @@ async def test_nothing_listens_for_chat(start_server: StartServer, vllm_embeddin
 async def test_nothing_listens_for_embeddings(start_server: StartServer, vllm_chat_url: str, unused_port: int) -> None:
     status, detail = await search(start_server(**providers(vllm_chat_url, nobody(unused_port))))
     assert (status, detail["code"], detail["retryable"]) == (503, "connection_refused", True)
+
+
+async def test_something_else_listens_there(start_server: StartServer, site: Site) -> None:
+    site.article("/", "Not a model server", "Words.")
+    address = start_server(**providers(site.url(""), site.url("")))
+    (status, detail), error = await search(address), await check(address, "llm")
+    assert (status, detail["code"], error["code"]) == (502, "endpoint_not_found", "endpoint_not_found")
+    assert detail["next_step"]
+
+
+async def test_a_server_that_still_loads_its_model(start_server: StartServer) -> None:
+    async with running() as loading:
+        for path in ("/v1/models", "/v1/embeddings", "/v1/chat/completions"):
+            loading.on(path, Reply(503, {"error": {"message": "Model is still loading", "code": 503}}))
+        status, detail = await search(start_server(**providers(loading.url, loading.url)))
+    assert (status, detail["code"], detail["retryable"]) == (503, "overloaded", True)
+    assert "wait" in str(detail["next_step"]).lower()
 
 
 async def test_a_wrong_chat_model(start_server: StartServer, vllm_chat_url: str, vllm_embedding_url: str) -> None:
