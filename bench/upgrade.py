@@ -98,9 +98,7 @@ async def measure(place: StorePlace, folder: Path, chunks: int) -> int:
         quarter = memory[len(memory) // 4]
         say(f"memory    {quarter:.0f} MB at a quarter, {memory[-1]:.0f} MB at the end, {max(memory):.0f} MB at most")
         waiting = await indexes.put_off(database)
-        say(
-            f"indexes   {waiting.ours} of ours and {waiting.of_v1} of v1's wait: the server builds them in the background"
-        )
+        say(f"indexes   {waiting.ours} of ours and {waiting.of_v1} of v1's wait: the server builds them, aside")
         begun = time.monotonic()
         built = await build_indexes(database, lambda _line: None)
         say(f"          {time.monotonic() - begun:.1f} s for {built} here; searches are exact meanwhile")

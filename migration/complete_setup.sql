@@ -19,7 +19,7 @@ do $archon_check$
 declare
   installed text := (select extversion from pg_extension where extname = 'vector');
   unknown text := (select string_agg(version, ', ' order by version) from archon_migrations
-                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0099', '0101'));
+                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0099', '0101', '0103'));
 begin
   if string_to_array(substring(installed from '^[0-9]+[.][0-9]+'), '.')::integer[] < array[0, 8] then
     raise exception 'pgvector % is too old: run "alter extension vector update".', installed;
@@ -4521,5 +4521,29 @@ select archon_close_to_others();
 $archon_file_0101$;
   insert into archon_migrations (version, migration_name, checksum) values ('0101', 'conversation_summaries', '9341046a7fb35f48ae5dd36330c2f953');
 end $archon_step_0101$;
+
+do $archon_step_0103$
+begin
+  if exists (select 1 from archon_migrations where version = '0103') then
+    return;
+  end if;
+  execute $archon_file_0103$
+-- Who works: every process that holds a job, helps with one or has a duty for the whole store, while its lease lasts.
+create or replace function archon_workers() returns table (worker text, jobs integer, duty text, lease_until timestamptz)
+language sql stable as $$
+  select l.worker, count(distinct l.job)::integer, max(l.duty), max(l.until) from (
+    select j.lease_owner as worker, j.id as job, null::text as duty, j.lease_until as until
+      from archon_jobs j where j.state = 'running' and j.lease_until > now()
+    union all
+    select h.worker, h.job_id, null, h.lease_until from archon_job_helpers h where h.lease_until > now()
+    union all
+    select d.worker, null, d.duty, d.lease_until from archon_duties d where d.lease_until > now()) l
+  group by l.worker order by l.worker
+$$;
+
+select archon_close_to_others();
+$archon_file_0103$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0103', 'workers', '954293c96f2409cde1bc2cdf9e91b09c');
+end $archon_step_0103$;
 
 select archon_close_to_others();

@@ -94,23 +94,32 @@ class ServerSign:
 class ServerFacts:
     """What a self-hosted server tells about itself at its root, beside the OpenAI-compatible API below `/v1`.
 
-    `version_path` answers JSON in which `version` reads the version; `tokenize_path` counts tokens of
-    `{model, prompt | messages}`; `routes_by_get` says that GET on a POST route is 405 where the route exists and
-    404 where it does not; `neighbour_ports` are where the same kind of server is usually found. `sign` tells the
-    kind apart where no version does. `continuation` are the parameters with which the server goes on with the last
-    message instead of answering it; None where it cannot. `waiting_metric` is the Prometheus gauge at `/metrics` that
-    counts the requests in its queue.
+    `version_path` answers JSON in which `version` reads the version. `tokenize_path` counts the tokens of what
+    `tokenize_body` makes of a text, in an answer that `token_count` reads; where `template_path` is set it turns
+    `{messages}` into the `{prompt}` that is counted, else `tokenize_path` takes messages too. `routes_by_get` says
+    that GET on a POST route is 405 where the route exists and 404 where it does not; `neighbour_ports` are where the
+    same kind of server is usually found. `sign` tells the kind apart where no version does. `continuation` are the
+    parameters with which the server goes on with the last message instead of answering it; None where it cannot.
+    `waiting_metric` is the Prometheus gauge at `/metrics` that counts the requests in its queue, `running_metric` the
+    one of those at work, `cache_metric` the share of its KV cache that is used (0 to 1); `latency_metric` is the
+    histogram of seconds to the first token.
     """
 
     name: str
     version_path: str | None = None
     version: Callable[[JsonValue], str | None] = lambda body: None
     tokenize_path: str | None = None
+    tokenize_body: Callable[[str], Mapping[str, JsonValue]] = lambda text: {"prompt": text}
+    token_count: Callable[[JsonValue], JsonValue] = lambda body: body.get("count") if isinstance(body, dict) else None
+    template_path: str | None = None
     routes_by_get: bool = False
     neighbour_ports: tuple[int, ...] = ()
     sign: ServerSign | None = None
     continuation: Mapping[str, object] | None = None
     waiting_metric: str | None = None
+    running_metric: str | None = None
+    cache_metric: str | None = None
+    latency_metric: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

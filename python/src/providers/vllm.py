@@ -111,5 +111,8 @@ PROVIDER = Provider(
         neighbour_ports=(8000, 8001, 8100, 8101),
         continuation={"continue_final_message": True, "add_generation_prompt": False},
         waiting_metric="vllm:num_requests_waiting",
+        running_metric="vllm:num_requests_running",
+        cache_metric="vllm:kv_cache_usage_perc",
+        latency_metric="vllm:time_to_first_token_seconds",
     ),
 )

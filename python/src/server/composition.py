@@ -36,6 +36,7 @@ from .chosen_chat import ChosenChat
 from .embedding_fallbacks import AnsweringWithFallbacks
 from .fallbacks import ChatWithFallbacks
 from .ingest_room import ingest_room
+from .model_watch import ModelWatch
 from .models import ChosenReranker, ModelInUse
 from .services.credential_service import CredentialService, credential_service
 
@@ -64,6 +65,7 @@ class Rooms:
     chosen_chat: ChosenChat
     conversations: ConversationService
     afterwards: Afterwards
+    watch: ModelWatch
 
 
 @asynccontextmanager
@@ -83,7 +85,7 @@ async def open_rooms(environment: Environment) -> AsyncIterator[Rooms]:
         try:
             await rooms.ingest.resume_interrupted()
             summaries = Summaries(database, rooms.chat_model, rooms.answering)
-            async with rooms.chat_model.watching(), summaries.working():
+            async with rooms.chat_model.watching(), summaries.working(), rooms.watch.working():
                 yield rooms
         finally:
             await rooms.chat.close()
@@ -130,4 +132,5 @@ def _rooms(environment: Environment, database: Database) -> Rooms:
         chosen_chat=chosen_chat,
         conversations=ConversationService(database, namer),
         afterwards=afterwards,
+        watch=ModelWatch(settings),
     )

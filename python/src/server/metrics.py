@@ -68,6 +68,16 @@ class ServerMetrics:
         """Count one typed error that reached a caller."""
         self._errors.labels(code, provider or "").inc()
 
+    def failures(self) -> list[tuple[str, str, int]]:
+        """Class, provider (or blank) and number of the typed errors since the start, the most frequent first."""
+        found = [
+            (sample.labels["code"], sample.labels["provider"], int(sample.value))
+            for metric in self._errors.collect()
+            for sample in metric.samples
+            if sample.name.endswith("_total")
+        ]
+        return sorted(found, key=lambda one: -one[2])
+
     def exposition(self, figures: Sequence[Figure] | None) -> bytes:
         """The text that Prometheus reads; `figures` None: the database did not answer."""
         self._database_up.set(0 if figures is None else 1)

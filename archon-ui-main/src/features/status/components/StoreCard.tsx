@@ -1,0 +1,32 @@
+import { count } from "@/shared/lib/format";
+import type { StatusOfAll } from "../api/status";
+import { Facts } from "./Facts";
+import { Section } from "./Section";
+
+/** Where all of it is, how large it is, and whether indexes are still to come. */
+export function StoreCard({ store }: Pick<StatusOfAll, "store">) {
+  const rows = Object.entries(store.rows).map(
+    ([table, number]) => [table.replaceAll("_", " "), `about ${count(number)}`] as const,
+  );
+  return (
+    <Section
+      id="store"
+      title="Store"
+      beside={<span className="break-all text-sm text-soft">{`${store.kind} · ${store.location}`}</span>}
+    >
+      <Facts
+        facts={[
+          ["Postgres", store.postgres],
+          ["pgvector", store.pgvector],
+          ["Size", store.bytes === null ? null : `${count(Math.round(store.bytes / 1e6))} MB`],
+          ...rows,
+        ]}
+      />
+      {store.indexes_waiting > 0 && (
+        <p className="text-[0.9375rem]">
+          {`${count(store.indexes_waiting)} indexes are still being built; searches are exact and slower until then.`}
+        </p>
+      )}
+    </Section>
+  );
+}
