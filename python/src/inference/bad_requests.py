@@ -1,6 +1,7 @@
 """What an ambiguous 400 means: the only place where a server's wording decides, and each wording has its source.
 
-Wordings without a source named beside them were seen from vLLM 0.32.0 (2026-11-21).
+Wordings without a source named beside them were seen from vLLM 0.32.0 (2026-11-21); "llama.cpp" beside one means its
+server, version 0.6.0 (seen 2026-11-29).
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ _TOO_LONG_CODES = {"context_length_exceeded", "exceed_context_size_error", "stri
 _TOO_LONG = re.compile(
     r"maximum context length is|context length.{0,40}exceed|exceed.{0,60}(context|max_model_len|maximum length)"
     r"|longer than the maximum (model|context) length|prompt is too long|input (is )?too (long|large)"
-    r"|too many (input )?tokens|input length exceeds|must have less than \d+ tokens",
+    r"|too many (input )?tokens|input length exceeds|must have less than \d+ tokens"
+    r"|input \(\d+ tokens\) is too large to process",  # llama.cpp, with a 500
     re.I | re.S,
 )
 _MISSING_MODEL_KINDS = {"NotFoundError", "not_found_error", "model_not_found"}
@@ -35,13 +37,14 @@ _MISSING_MODEL = re.compile(
 )
 _ALIASES = re.compile(r"Valid aliases: (.+?)\.?$", re.M)
 _FLAG = re.compile(r"--[a-z][a-z0-9-]+")
+_NEEDS_FLAG = re.compile(r"requires --[a-z][a-z0-9-]+ flag")
 
 
 def bad_request(status: int, body: ErrorBody, context: ErrorContext, models: Sequence[str]) -> ArchonError:
     """The error that a 400, 413 or 422 means."""
     if is_too_long(body):
         return too_long(body, context)
-    for judge in (_answer_too_long, _dimensions, _flags, _modality, _schema, _key, _credit):
+    for judge in (_answer_too_long, _dimensions, _flags, _modality, _pooling, _schema, _key, _credit):
         error = judge(body, context)
         if error is not None:
             return error
@@ -65,14 +68,28 @@ def is_too_long(body: ErrorBody) -> bool:
 
 def too_long(body: ErrorBody, context: ErrorContext) -> ContextTooLong:
     """The error for a text over the model's context."""
-    limit = re.search(r"context length is (\d+) tokens", body.message or "")
-    known = f" of {limit[1]} tokens" if limit else ""
-    return ContextTooLong(f"The text is longer than the model's context{known}{_said(body)}", context=context)
+    limit = re.search(r"context length is (\d+) tokens|batch size: (\d+)", body.message or "")
+    known = f" of {limit[1] or limit[2]} tokens" if limit else ""
+    # llama.cpp: what it embeds at once is bounded too, by default far below the context.
+    step = "Shorten the text, or start llama-server with a larger --ubatch-size." if limit and limit[2] else None
+    said = f"The text is longer than the model's context{known}{_said(body)}"
+    return ContextTooLong(said, next_step=step, context=context)
+
+
+def unsupported(body: ErrorBody, context: ErrorContext) -> ArchonError | None:
+    """What a server that was started without it cannot do, where it says so with a 500 or a 501, as llama.cpp does."""
+    if context.status == 501 or _NEEDS_FLAG.search(body.message or ""):
+        plain = UnsupportedFeature(f"The server cannot do this{_said(body)}", context=context)
+        return _flags(body, context) or plain
+    return _modality(body, context)
 
 
 def is_missing_model(body: ErrorBody) -> bool:
     """Whether a refusal means the model's name. vLLM's bare `{"detail": "Not Found"}` means the route instead."""
-    if body.shape in {"detail", "html", "empty"} or body.says("unknown url", "invalid url", "no such route"):
+    # "file not found" is llama.cpp's word for a route, in the shape that others use for a model.
+    if body.shape in {"detail", "html", "empty"} or body.says(
+        "unknown url", "invalid url", "no such route", "file not found"
+    ):
         return False
     if body.kind in _MISSING_MODEL_KINDS or body.code in _MISSING_MODEL_KINDS:
         return True
@@ -130,11 +147,22 @@ def _flags(body: ErrorBody, context: ErrorContext) -> ArchonError | None:
 
 
 def _modality(body: ErrorBody, context: ErrorContext) -> ArchonError | None:
-    if not body.says("not a multimodal model"):
+    if not body.says("not a multimodal model", "image input is not supported"):
         return None
     return UnsupportedFeature(
         f"The model reads text only{_said(body)}",
         next_step="Send text only, or serve a model that takes images.",
+        context=context,
+    )
+
+
+def _pooling(body: ErrorBody, context: ErrorContext) -> ArchonError | None:
+    """llama.cpp embeds each token apart where nothing says how to make one vector of them."""
+    if not body.says("pooling type 'none'"):
+        return None
+    return UnsupportedFeature(
+        f"The server makes no single vector of a text{_said(body)}",
+        next_step="Start llama-server with --pooling as the model's card says, for example --pooling mean.",
         context=context,
     )
 

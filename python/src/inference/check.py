@@ -184,7 +184,7 @@ async def _server(walk: Walk) -> None:
     if facts is not None and facts.version_path and version is None:
         walk.note(
             "server",
-            f"The server does not say that it is {name}; it may stand behind a proxy, or be another kind.",
+            f"The server does not say that it is {name}: it may want a key first, stand behind a proxy, or be another.",
             next_step=f"If it is not {name}, choose its own provider.",
         )
         return
@@ -257,6 +257,11 @@ async def _use(walk: Walk) -> None:
     walk.latency_ms = used.latency_ms
     walk.dimensions = used.dimensions
     walk.findings += used.findings
+    served = [model.name for model in walk.models]
+    if walk.address is not None and served and walk.model not in served:
+        fix = await Fixer(walk.active, walk.address, walk.models).for_failure("models", ModelNotFound("not listed"))
+        message = f"The server does not list {walk.model}; it answered with what it serves: {', '.join(served[:8])}."
+        walk.note("models", message, fix=fix)
 
 
 def _finding(step: Step, failure: ArchonError, fix: Fix | None) -> Finding:

@@ -7,7 +7,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from src.errors import ArchonError, BadRequest, EndpointNotFound, JsonValue, ProtocolError, UnsupportedFeature
+from src.errors import (
+    ArchonError,
+    BadRequest,
+    EndpointNotFound,
+    ErrorContext,
+    JsonValue,
+    ProtocolError,
+    UnsupportedFeature,
+)
 
 from .chat import ProviderChatModel
 from .check_report import Finding
@@ -18,6 +26,7 @@ from .models import ChatMessage, ChatOptions, StreamEnd
 from .provider import ActiveProvider
 from .rerank import Reranker, no_cross_encoder
 from .retry import NO_RETRIES
+from .vectors import decode, posted_from_json
 
 _PATIENCE = Deadlines(first_event_s=60.0, gap_s=30.0, total_s=90.0)
 _TOOL: JsonValue = {
@@ -181,13 +190,18 @@ def _keeps_to_schema(text: str) -> bool:
 
 
 async def _matryoshka(active: ActiveProvider, dimensions: int) -> Finding:
-    body: JsonValue = {"model": active.model, "input": ["word"], "dimensions": max(1, dimensions // 2)}
+    """Whether a shorter vector comes where one is asked for: some servers take the wish and ignore it."""
+    wanted = max(1, dimensions // 2)
+    body: JsonValue = {"model": active.model, "input": ["word"], "dimensions": wanted}
     try:
-        await _post(active, "/embeddings", body)
+        posted = posted_from_json(await _post(active, "/embeddings", body), ErrorContext(provider=active.provider.id))
+        size = len(decode(posted.vectors[0])) if posted.vectors else 0
     except UnsupportedFeature:
         return Finding("embedding", True, "The vector size is fixed (no Matryoshka), so `dimensions` is never sent.")
-    except ArchonError as error:
-        return Finding("embedding", True, "Whether the vector size can be chosen is unknown.", detail=error.message)
+    except (ArchonError, ValueError) as error:
+        return Finding("embedding", True, "Whether the vector size can be chosen is unknown.", detail=str(error))
+    if size != wanted:
+        return Finding("embedding", True, "The vector size is fixed: a wish for another is ignored, so none is sent.")
     return Finding("embedding", True, "The model can give shorter vectors (Matryoshka); the full size is used.")
 
 

@@ -31,7 +31,7 @@ from src.errors import (
     redact,
 )
 
-from .bad_requests import bad_request, is_missing_model, is_too_long, missing_model, too_long
+from .bad_requests import bad_request, is_missing_model, is_too_long, missing_model, too_long, unsupported
 from .error_body import ErrorBody, read_error_body
 
 _EMPTY_ACCOUNT = ("insufficient_quota", "exceeded your current quota", "credit balance", "billing", "out of credit")
@@ -167,6 +167,10 @@ def _server_error(status: int, body: ErrorBody, context: ErrorContext) -> Archon
         )
     if status == 500 and is_too_long(body):
         return too_long(body, context)
+    if status in {500, 501}:
+        lacking = unsupported(body, context)
+        if lacking is not None:
+            return lacking
     return ServerFailure(f"{who} failed (HTTP {status}{_said(body)})", context=context)
 
 

@@ -14,6 +14,8 @@ from src.errors import (
     ConnectionRefused,
     ConnectTimeout,
     EndpointNotFound,
+    ErrorContext,
+    JsonValue,
     ModelNotFound,
     ProtocolError,
     ProviderUnavailable,
@@ -24,9 +26,10 @@ from src.errors import (
 from .address import Address, parse_address
 from .check_report import Fix, Step
 from .connect import listens
-from .discovery import ServedModel, ServerClient, capabilities_of, server_version
+from .discovery import ServedModel, ServerClient, capabilities_of, resolve_model, server_version
 from .provider import NEEDED_CAPABILITY, ActiveProvider, Detour, Endpoint, detour_taken, url_field
 from .rerank import Reranker
+from .vectors import posted_from_json
 
 _HOST_OF_CONTAINER = "host.docker.internal"
 _ELSEWHERE = (ConnectionRefused, ConnectTimeout, ProviderUnavailable, EndpointNotFound, UnsupportedFeature)
@@ -111,9 +114,18 @@ class Fixer:
             present = await capabilities_of(provider, endpoint, client)
             if present is not None and NEEDED_CAPABILITY[self._active.service] not in present:
                 return False
+            if self._active.service == "embedding":
+                return present is not None or await self._embeds(endpoint, client)
             return self._active.service != "rerank" or await self._ranks(endpoint)
         except ArchonError:
             return False
+
+    async def _embeds(self, endpoint: Endpoint, client: ServerClient) -> bool:
+        """Whether a vector comes, where the server does not tell what it can do. Raises ArchonError."""
+        model = await resolve_model(replace(self._active, endpoint=endpoint, model=None))
+        body: JsonValue = {"model": model, "input": ["word"]}
+        answer = await client.post(f"{endpoint.base_url}/embeddings", body, "check", model)
+        return bool(posted_from_json(answer, ErrorContext(provider=self._active.provider.id)).vectors)
 
     async def _ranks(self, endpoint: Endpoint) -> bool:
         """Whether a cross-encoder answers there: embedding models have the route too, and are never proposed."""

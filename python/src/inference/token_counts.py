@@ -4,43 +4,56 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import Literal, TypeAlias
 
 NEAR_LIMIT = 0.85
 """Texts whose estimate reaches this part of the limit are counted exactly."""
 _CAUTION = 1.15
 _KEPT = 8192
+_ENOUGH = 200
+_MOSTLY = 0.6
+Script: TypeAlias = Literal["ascii", "alphabet", "wide", "astral"]
+"""By bytes in UTF-8: 1; 2 (Greek, Cyrillic, Arabic, accents); 3 (Chinese, Japanese, Hindi, Thai); 4 (signs, emoji)."""
+_CAREFUL: dict[Script, float] = {"ascii": 3.0, "alphabet": 0.8, "wide": 0.5, "astral": 0.3}
+"""Characters a token before anything was counted; byte-level tokenizers take up to three tokens for one character."""
 
 
 class TokenEstimate:
-    """Characters per token, learned apart for ASCII and for everything else.
+    """Characters per token, learned apart for each kind of script.
 
-    Starts careful: 3 ASCII characters or 0.8 others a token, then follows `usage.prompt_tokens` of real batches.
+    Starts careful and follows what the server counts: `usage.prompt_tokens` of real batches, and single texts.
     """
 
     def __init__(self) -> None:
-        self._per_token = {"ascii": 3.0, "other": 0.8}
-        self._learned: set[str] = set()
+        self._per_token = dict(_CAREFUL)
+        self._learned: set[Script] = set()
 
     def tokens(self, text: str) -> int:
         """An estimate that is seldom below the truth."""
-        ascii_count, other = _split(text)
-        raw = ascii_count / self._per_token["ascii"] + other / self._per_token["other"]
-        return int(raw * (_CAUTION if self._learned else 1.0)) + 1
+        raw = 0.0
+        for script, characters in _by_script(text).items():
+            known = characters / self._per_token[script]
+            raw += known * _CAUTION if script in self._learned else known
+        return int(raw) + 1
 
     def learn(self, texts: Sequence[str], tokens: int, special_per_text: int) -> None:
-        """The server counted `tokens` for `texts` together, with `special_per_text` of its own in each."""
-        counted = tokens - special_per_text * len(texts)
-        ascii_count, other = map(sum, zip(*(_split(text) for text in texts), strict=True)) if texts else (0, 0)
-        total = ascii_count + other
-        if counted <= 0 or total < 200:
+        """The server counted `tokens` for `texts` together, with `special_per_text` of its own in each.
+
+        Only what is nearly all of one script teaches something; the few other characters count as known so far.
+        """
+        together = _together(texts)
+        total = sum(together.values())
+        if total < _ENOUGH:
             return
-        kind = "ascii" if ascii_count > 0.98 * total else "other" if other > 0.6 * total else None
-        if kind is None:
+        script = max(together, key=lambda one: together[one])
+        others = sum(count / self._per_token[one] for one, count in together.items() if one is not script)
+        counted = tokens - special_per_text * len(texts) - others
+        if counted <= 0 or together[script] < _MOSTLY * total:
             return
-        seen = min(8.0, max(0.2, total / counted))
-        share = 0.2 if kind in self._learned else 1.0
-        self._per_token[kind] += share * (seen - self._per_token[kind])
-        self._learned.add(kind)
+        seen = min(8.0, max(0.2, together[script] / counted))
+        share = 0.2 if script in self._learned else 1.0
+        self._per_token[script] += share * (seen - self._per_token[script])
+        self._learned.add(script)
 
 
 class KnownCounts:
@@ -58,8 +71,20 @@ class KnownCounts:
             self._counts.popitem(last=False)
 
 
-def _split(text: str) -> tuple[int, int]:
+def _by_script(text: str) -> dict[Script, int]:
+    """Characters of each kind. How many bytes a character takes tells its kind, so that no character is looked at."""
     if text.isascii():
-        return len(text), 0
+        return {"ascii": len(text)}
     ascii_count = len(text.encode("ascii", "ignore"))
-    return ascii_count, len(text) - ascii_count
+    astral = len(text.encode("utf-16-le", "surrogatepass")) // 2 - len(text)
+    rest = len(text) - ascii_count - astral
+    wide = len(text.encode("utf-8", "surrogatepass")) - ascii_count - 4 * astral - 2 * rest
+    return {"ascii": ascii_count, "alphabet": rest - wide, "wide": wide, "astral": astral}
+
+
+def _together(texts: Sequence[str]) -> dict[Script, int]:
+    together: dict[Script, int] = dict.fromkeys(_CAREFUL, 0)
+    for text in texts:
+        for script, count in _by_script(text).items():
+            together[script] += count
+    return together

@@ -1,7 +1,8 @@
 """llama.cpp's server: one GGUF model a process, usually without a key; embeddings need a process of their own.
 
 Source: https://www.mintlify.com/ggml-org/llama.cpp/inference/server (read 2026-11-21). The answer of /props:
-https://mvysny.github.io/llama-server-endpoints/ (read 2026-11-21).
+https://mvysny.github.io/llama-server-endpoints/ (read 2026-11-21). Routes, statuses and errors: its server 0.6.0, run
+with SmolLM2-135M (seen 2026-11-29).
 """
 
 from src.errors import JsonValue
@@ -11,6 +12,11 @@ from src.inference.provider import Provider, ServerFacts, SettingField
 
 def _version(body: JsonValue) -> str | None:
     return str(body["build_info"]) if isinstance(body, dict) and body.get("build_info") else None
+
+
+def _count(body: JsonValue) -> JsonValue:
+    tokens = body.get("tokens") if isinstance(body, dict) else None
+    return len(tokens) if isinstance(tokens, list) else None
 
 
 PROVIDER = Provider(
@@ -34,7 +40,7 @@ PROVIDER = Provider(
             label="Embedding server address",
             kind="url",
             capability="embeddings",
-            help="A llama-server started with --embeddings; blank means the address above.",
+            help="A llama-server started with --embeddings and a --pooling; blank means the address above.",
         ),
         SettingField(key="LLAMACPP_API_KEY", label="API key", kind="secret", help="Only if started with --api-key."),
         SettingField(key="LLAMACPP_CHAT_MODEL", label="Chat model", kind="model", capability="chat"),
@@ -51,5 +57,14 @@ PROVIDER = Provider(
     passage_prefix_key="LLAMACPP_PASSAGE_PREFIX",
     local=True,
     rank=70,
-    server=ServerFacts(name="llama.cpp", version_path="/props", version=_version, neighbour_ports=(8080, 8081)),
+    server=ServerFacts(
+        name="llama.cpp",
+        version_path="/props",
+        version=_version,
+        tokenize_path="/tokenize",
+        tokenize_body=lambda text: {"content": text, "add_special": True},
+        token_count=_count,
+        template_path="/apply-template",
+        neighbour_ports=(8080, 8081),
+    ),
 )
