@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -17,6 +18,8 @@ MOST_S = 2.0
 """How long one request of a crawl gives way: it goes on, slower, however many people ask."""
 LINGER_S = 0.5
 """Who had a question embedded asks the chat model next; what is between takes less than this."""
+RECENT_S = 30.0
+"""Who asked a moment ago will ask again: so long a slow server is not given more than one request ahead of them."""
 _HERE = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104 - names of this machine, nothing is bound
 
 
@@ -27,6 +30,12 @@ class Courtesy:
         self._waiting = 0
         self._free = asyncio.Event()
         self._free.set()
+        self._last = float("-inf")
+
+    @property
+    def somebody_was_here(self) -> bool:
+        """Whether somebody waits, or did a moment ago."""
+        return bool(self._waiting) or time.monotonic() - self._last < RECENT_S
 
     @contextmanager
     def somebody_waits(self, *, linger_s: float = 0.0) -> Iterator[None]:
@@ -43,6 +52,7 @@ class Courtesy:
 
     def _gone(self) -> None:
         self._waiting -= 1
+        self._last = time.monotonic()
         if not self._waiting:
             self._free.set()
 

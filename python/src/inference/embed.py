@@ -99,7 +99,7 @@ class ProviderEmbedder:
         """The space of these vectors. Raises ConfigurationError or ProviderError."""
         if self._identity is None:
             facts = await self._known()
-            [outcome] = await self._run([_CANARY], _QUERY, None)
+            [outcome] = await self._run([_CANARY], _QUERY, None, is_person=False)
             if outcome.vector is None:
                 raise outcome.error or ArchonError("The canary got no vector")
             self._identity = EmbeddingIdentity(
@@ -162,7 +162,9 @@ class ProviderEmbedder:
             raise outcome.error or ArchonError("The question got no vector")
         return outcome.vector
 
-    async def _run(self, texts: Sequence[str], policy: RetryPolicy, progress: Progress | None) -> list[Embedded]:
+    async def _run(
+        self, texts: Sequence[str], policy: RetryPolicy, progress: Progress | None, *, is_person: bool = True
+    ) -> list[Embedded]:
         facts = await self._known()
         plan = EmbedPlan(
             limits=facts.batch,
@@ -176,7 +178,7 @@ class ProviderEmbedder:
         pacing = self._questions if policy is _QUERY else self._pacing or pacing_for(self._origin)
         if policy is not _QUERY:
             self._queue.look(pacing)
-        waits = courtesy.somebody_waits(linger_s=LINGER_S) if policy is _QUERY else nullcontext()
+        waits = courtesy.somebody_waits(linger_s=LINGER_S) if policy is _QUERY and is_person else nullcontext()
         with waits:
             outcomes = await embed_texts(
                 texts,

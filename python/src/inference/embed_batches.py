@@ -180,11 +180,9 @@ class _Run:
 
     async def _ask(self, batch: list[int]) -> Sequence[Sequence[float] | str]:
         texts = [self._texts[at] for at in batch]
-        async with self._pacing.slot():
+        async with self._pacing.slot(self._plan.courtesy):
             if self._stopped is not None:
                 raise _StoppedWhileWaiting(self._stopped)
-            if self._plan.courtesy is not None:
-                await self._plan.courtesy.give_way()
             started = time.monotonic()
             posted = await self._typed_post(texts)
         if len(batch) >= self._plan.limits.texts:

@@ -14,12 +14,16 @@ from contextlib import asynccontextmanager
 from math import sqrt
 from weakref import WeakKeyDictionary
 
+from .courtesy import Courtesy
+
 _TOLERANCE = 1.7
 _FORGET = 1.0003
 _SETTLE = 0.3
 _SMOOTH = 0.3
 _HEADROOM = 0.5
 _REQUEST_TEXTS = 32
+_SLOW = 6
+"""A bound as low as this is that of a server without a GPU."""
 BULK_CEILING = 192
 """Requests under way to one server at most, however fast it is."""
 
@@ -43,17 +47,23 @@ class Pacing:
         return max(1, int(self._limit))
 
     @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
-        """Wait for a place, and give it back at the end."""
+    async def slot(self, courtesy: Courtesy | None = None) -> AsyncIterator[None]:
+        """Wait for a place, and give it back at the end; with `courtesy`, people of that machine come first."""
         async with self._changed:
-            await self._changed.wait_for(lambda: self._under_way < self.limit)
+            await self._changed.wait_for(lambda: self._under_way < self._places(courtesy))
             self._under_way += 1
         try:
+            if courtesy is not None:
+                await courtesy.give_way()
             yield
         finally:
             self._under_way -= 1
             async with self._changed:
                 self._changed.notify_all()
+
+    def _places(self, courtesy: Courtesy | None) -> int:
+        """One on a slow server with people there: each request more only makes them wait longer for theirs."""
+        return 1 if courtesy and courtesy.somebody_was_here and self.limit <= _SLOW else self.limit
 
     def answered(self, elapsed_s: float, characters: int) -> None:
         """An answer came: `elapsed_s` for texts of `characters` together."""

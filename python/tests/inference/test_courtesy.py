@@ -11,6 +11,7 @@ from src.inference.chat import build_chat_model
 from src.inference.courtesy import Courtesy, courtesy_on
 from src.inference.embed import build_embedder
 from src.inference.models import ChatMessage, ChatOptions, Embedder
+from src.inference.pacing import Pacing
 from tests.fakes.chosen import chosen
 from tests.fakes.model_server import ModelServer, Silence, running
 
@@ -63,6 +64,26 @@ async def test_passages_wait_for_the_first_token_of_an_answer_on_their_machine(
     assert len(embedding.asked("/v1/embeddings")) == before
     asking.cancel()
     assert (await crawling)[0].vector is not None
+
+
+async def test_a_slow_server_has_one_request_under_way_while_people_are_there() -> None:
+    courtesy, pacing = Courtesy(), Pacing(start=4)
+    with courtesy.somebody_waits():
+        pass
+    async with pacing.slot(courtesy):
+        second = asyncio.create_task(pacing.slot(courtesy).__aenter__())
+        async with pacing.slot():
+            await asyncio.sleep(0)
+        assert not second.done()
+    await second
+
+
+async def test_a_fast_server_goes_on_beside_people() -> None:
+    courtesy, pacing = Courtesy(), Pacing(start=8)
+    with courtesy.somebody_waits():
+        pass
+    async with pacing.slot(courtesy), pacing.slot(courtesy):
+        assert courtesy.somebody_was_here
 
 
 async def test_a_question_is_embedded_at_once_though_others_wait(embedder: tuple[Embedder, ModelServer]) -> None:
