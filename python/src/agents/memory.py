@@ -55,7 +55,13 @@ class Memory:
 
 
 async def recall(
-    turns: Sequence[Turn], summary: str, summarised: int, chat: ChatModel, *, most: int | None = None
+    turns: Sequence[Turn],
+    summary: str,
+    summarised: int,
+    chat: ChatModel,
+    *,
+    most: int | None = None,
+    nobody_waits: bool = False,
 ) -> Memory:
     """The history within a quarter of the model's context; `turns` begin at position `summarised`, oldest first.
 
@@ -74,7 +80,7 @@ async def recall(
     older = turns[: len(turns) - len(kept)]
     next_position = kept[0].position if kept else turns[-1].position + 2
     try:
-        shorter = await _summed_up(older, summary, chat, length)
+        shorter = await _summed_up(older, summary, chat, length, nobody_waits=nobody_waits)
     except ProviderError as error:
         _log.warning("history_not_summarised", **error.to_dict())
         return Memory(tuple(_messages(summary, kept)), summary, summarised, left_out=len(older))
@@ -99,24 +105,25 @@ async def _latest(turns: Sequence[Turn], chat: ChatModel, room: int) -> list[Tur
     return kept
 
 
-async def _summed_up(turns: Sequence[Turn], summary: str, chat: ChatModel, length: int) -> str:
+async def _summed_up(turns: Sequence[Turn], summary: str, chat: ChatModel, length: int, *, nobody_waits: bool) -> str:
     """`summary` with `turns` in it, piece by piece where they are longer than the model can read at once."""
     most = min(_SUMMARY_MOST, length // _SUMMARY_SHARE)
+    options = ChatOptions(max_tokens=most, temperature=0.2, nobody_waits=nobody_waits)
     # Three characters a token is careful for most languages; half of the context is for reading.
     size = length // 2 * 3 - most * 6
     text = "\n\n".join(f"Question: {turn.question}\nAnswer: {_MARKER.sub('', turn.answer)}" for turn in turns)
     pieces = [text[start : start + size] for start in range(0, len(text), size)][-_MOST_PIECES:]
     for piece in pieces:
         before = f"So far: {summary}\n\n" if summary else ""
-        summary = await _written(f"{before}{piece}", chat, most) or summary
+        summary = await _written(f"{before}{piece}", chat, options, words=most // 2) or summary
     return summary
 
 
-async def _written(text: str, chat: ChatModel, most: int) -> str:
+async def _written(text: str, chat: ChatModel, options: ChatOptions, *, words: int) -> str:
     """The model's summary of `text`. Raises ProviderError."""
-    asked = [ChatMessage("system", _ASK.format(words=most // 2)), ChatMessage("user", neutralise(text))]
+    asked = [ChatMessage("system", _ASK.format(words=words)), ChatMessage("user", neutralise(text))]
     written = ""
-    async for delta in chat.stream(asked, ChatOptions(max_tokens=most, temperature=0.2)):
+    async for delta in chat.stream(asked, options):
         if isinstance(delta, StreamEnd):
             if delta.outcome is not Outcome.COMPLETE and isinstance(delta.error, ProviderError):
                 raise delta.error

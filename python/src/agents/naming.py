@@ -77,7 +77,8 @@ async def _written(shown: str, model: ChatModel) -> str:
     """What the model wrote to its end; blank where it came to none. Raises ConfigurationError, ProviderError."""
     asked = [ChatMessage("system", _ASK), ChatMessage("user", neutralise(shown))]
     parts: list[str] = []
-    async with Deltas(model.stream(asked, ChatOptions(max_tokens=_TOKENS, temperature=0.0))) as deltas:
+    options = ChatOptions(max_tokens=_TOKENS, temperature=0.0, nobody_waits=True)
+    async with Deltas(model.stream(asked, options)) as deltas:
         async for delta in deltas:
             if isinstance(delta, StreamEnd):
                 whole = delta.outcome is Outcome.COMPLETE and delta.finish_reason != "length"

@@ -41,7 +41,7 @@ class Summariser:
         past = await self._store.history(turn.conversation_id, turn.answer_id, _READ)
         summary, recent = history.since_summary(past)
         most = _KEPT if len(recent) >= _NEAR_END else None
-        memory = await recall(_turns(recent), summary, 0, model, most=most)
+        memory = await recall(_turns(recent), summary, 0, model, most=most, nobody_waits=True)
         if memory.summarised:
             kept = len(recent) - memory.summarised
             await self._store.note(turn.answer_id, {"summary": {"text": memory.summary, "kept": kept}})
