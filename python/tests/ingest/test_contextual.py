@@ -12,11 +12,13 @@ import pytest
 
 from src.config import REPOSITORY
 from src.errors import ConfigurationError
+from src.inference.discovery import forget_discoveries
 from src.ingest.requests import CrawlRequest, UploadRequest
 from src.ingest.service import IngestService
 from src.ingest.situating import Narrator
+from src.ingest.space import open_space
 from src.search.query import SearchService
-from src.store import pages
+from src.store import jobs, pages, spaces
 from src.store.postgres import PostgresDatabase
 from tests.fakes.model_server import ModelServer, Reply, Request, Silence, Stream, answer_of, model_row, running, token
 
@@ -85,6 +87,18 @@ async def test_a_context_is_embedded_before_the_passage_and_shown_beside_it(
     assert not any(SAID in chunk.content for chunk in chunks)
     said = {(chunk.metadata["situation"], chunk.metadata["llm_chat_model"]) for chunk in chunks}
     assert said == {(SAID, "teller")}
+
+
+async def test_another_embedding_model_gets_the_same_texts_and_nothing_is_asked_for_it(
+    telling: IngestService, models: ModelServer, database: PostgresDatabase
+) -> None:
+    await ended(telling, await telling.start_upload(_upload()))
+    embedded = {text for text in embedded_texts(models) if SAID in text}
+    models.on("/v1/models", Reply(body={"object": "list", "data": [model_row("other-model", 512)]}))
+    forget_discoveries()
+    other = await open_space(database, await factory_for(models.url)())  # type: ignore[misc,operator]
+    texts = await spaces.pending(database, other.id, "chunk", after=0, limit=10)
+    assert {text.text for text in texts} == embedded
 
 
 async def test_a_passage_is_found_by_the_words_of_its_context(
@@ -184,6 +198,18 @@ async def test_trouble_with_one_passage_leaves_the_others_their_contexts(
     chat.on(CHAT, lambda r: answer if "beta value" in _passage(r) else answer_of(SAID))
     end = await ended(telling, await telling.start_upload(_upload()))
     assert (end.status, end.tally.chunks_without_context) == ("completed", 1)
+
+
+async def test_what_lacks_a_context_stands_in_the_job_and_its_history(
+    telling: IngestService, chat: ModelServer, database: PostgresDatabase
+) -> None:
+    chat.on(CHAT, lambda r: answer_of(" ") if "gamma value" in _passage(r) else answer_of(SAID))
+    job = await telling.start_upload(_upload())
+    await ended(telling, job)
+    [page] = await jobs.frontier(database, job)
+    result = (await jobs.get(database, job)).result or {}
+    assert (page.state, page.error and page.error["code"]) == ("stored", "without_context")
+    assert (result["chunks_without_context"], result["pages_failed"]) == (1, 0)
 
 
 async def test_a_question_that_is_too_long_is_asked_with_less_of_the_document(
