@@ -53,7 +53,7 @@ def down(as_json: JsonOption = False) -> None:
             stack = Stack(load_environment(), steps)
         with (
             only_one(stack.processes.run_dir, interrupt=True),
-            steps.step("Stopping", announce="vLLM finishes what it is answering") as step,
+            steps.step("Stopping", announce="what is being answered is finished first") as step,
         ):
             stopped = stack.stop()
             step.note = ", ".join(stopped) or "nothing was running"
@@ -151,7 +151,7 @@ def _watch(stack: Stack) -> None:
                 reported.add(name)
     except KeyboardInterrupt:
         stack.steps.text()
-    with _uninterrupted(), stack.steps.step("Stopping", announce="vLLM finishes what it is answering") as step:
+    with _uninterrupted(), stack.steps.step("Stopping", announce="what is being answered is finished first") as step:
         step.note = ", ".join(stack.stop())
     if problem and SERVER in reported:
         raise problem
