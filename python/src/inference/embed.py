@@ -22,6 +22,7 @@ from .discovery import ServedModel, discover, forget_discoveries, resolve_model
 from .embed_batches import BatchLimits, EmbedPlan, Post, Progress, embed_texts
 from .embed_posts import plain_post, sdk_post
 from .embedding_models import Prefixes, dimensions_to_send, known_model, prefixes_for
+from .local_tokenizer import TextCounter, own_tokenizer
 from .models import Embedded, Embedder, EmbeddingIdentity, Vector
 from .pacing import Pacing, pacing_for
 from .pool import http_client
@@ -59,7 +60,7 @@ class _Facts:
     max_model_len: int | None
     special_tokens: int
     prefix_tokens: int
-    tokenizer: ServerTokenizer | None
+    tokenizer: TextCounter | None
     prefixes: Prefixes
     dimensions_sent: int | None
     batch: BatchLimits
@@ -229,10 +230,10 @@ class ProviderEmbedder:
         model = self._active.model or default or await resolve_model(self._active)
         known = known_model(provider, model)
         served = await self._served(model)
-        prefixes = prefixes_for(self._active, model, served.root if served else None)
-        tokenizer = ServerTokenizer(provider, self._active.endpoint, model)
-        counts = tokenizer if await tokenizer.available() else None
-        special = await tokenizer.count("") if counts else SPECIAL_TOKENS
+        root = served.root if served else None
+        prefixes = prefixes_for(self._active, model, root)
+        counts = await self._counter(model, root)
+        special = await counts.count("") if counts else SPECIAL_TOKENS
         declared = known or KnownEmbeddingModel(name=model, dimensions=0)
         limits = BatchLimits()
         return _Facts(
@@ -246,13 +247,20 @@ class ProviderEmbedder:
             batch=replace(limits, texts=min(limits.texts, declared.batch_limit)),
         )
 
+    async def _counter(self, model: str, root: str | None) -> TextCounter | None:
+        """The server, else the model's own tokenizer where it is on this machine. Raises ProviderError."""
+        tokenizer = ServerTokenizer(self._active.provider, self._active.endpoint, model)
+        if await tokenizer.available():
+            return tokenizer
+        return await own_tokenizer(root, self._active.endpoint)
+
     async def _served(self, model: str) -> ServedModel | None:
         """What the server says of the model; None for a cloud, or where it does not list it."""
         if self._keeps_v1() or self._active.provider.server is None:
             return None
         return (await discover(self._active.provider, self._active.endpoint)).get(model)
 
-    async def _prefix_tokens(self, prefixes: Prefixes, tokenizer: ServerTokenizer | None, special: int) -> int:
+    async def _prefix_tokens(self, prefixes: Prefixes, tokenizer: TextCounter | None, special: int) -> int:
         longest = max(prefixes.query, prefixes.passage, key=len)
         if not longest:
             return 0
