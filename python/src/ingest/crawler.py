@@ -49,6 +49,7 @@ class Crawler:
     _traps: Traps = field(default_factory=Traps)
     _follows: bool = field(init=False)
     _visited: set[str] = field(default_factory=set)
+    _stored: set[str] = field(default_factory=set)
     _read: asyncio.Queue[Reading] = field(default_factory=lambda: asyncio.Queue(_QUEUE))
 
     def __post_init__(self) -> None:
@@ -74,6 +75,7 @@ class Crawler:
             code_blocks_found=self.run.board.now.code_examples_stored,
         )
         try:
+            await self._know_stored()
             if not rows:
                 await self._seed()
             await self._round()
@@ -88,9 +90,15 @@ class Crawler:
         """Fetch and write along with the worker that leads the crawl, until nothing is left to be shared."""
         self._frontier.restore(await jobs.frontier(self.run.database, self.run.job.id))
         try:
+            await self._know_stored()
             await self._round()
         finally:
             await self.visitor.close()
+
+    async def _know_stored(self) -> None:
+        """Which pages a refresh may find gone or moved."""
+        if self.run.job.kind == "refresh":
+            self._stored = {key for _, key in await pages.addresses(self.run.database, self.run.source_id)}
 
     def _say_what_was_left_out(self) -> None:
         if self._frontier.left_out:
@@ -213,6 +221,9 @@ class Crawler:
             if key != entry.address.key:
                 self._frontier.claim(key)
             return False
+        if key != entry.address.key and fetched.has_moved and entry.address.key in self._stored:
+            await self._moved(entry, fetched.url)
+            return True
         reason = None
         if key != entry.address.key and not self._scope.contains(fetched.url):
             reason = "It leads out of the part of the site that is crawled."
@@ -255,6 +266,11 @@ class Crawler:
         if not self._scope.contains(url) or self._frontier.knows(url) or not self._patterns.allow(url):
             return False
         return self._traps.reason(url) is None
+
+    async def _moved(self, entry: Entry, url: str) -> None:
+        """A stored page is at another address for good: it goes here, and is visited there."""
+        await self._add([Link(url, entry.address.label)], depth=entry.depth)
+        await self._missing(entry, PageMissing(f"The page has moved to {url}."))
 
     async def _missing(self, entry: Entry, error: PageMissing) -> None:
         """A page that the site does not have: taken away where it was stored, else a failure."""

@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
@@ -22,6 +22,7 @@ from .addresses import host_of, joined
 from .guard import Guard, GuardedResolver
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_FOR_GOOD = frozenset({301, 308})
 _GONE = frozenset({404, 410})
 _NOT_MODIFIED = 304
 _MAX_VALIDATOR = 1000
@@ -67,7 +68,8 @@ class Validators:
 class Fetched:
     """An answer. `url` is the last one of its redirects; `content_type` is lower case, without parameters.
 
-    `is_unchanged`: the server says that the page is still the one that was asked about; there is no body.
+    `is_unchanged`: the server says that the page is still the one that was asked about; there is no body. `has_moved`:
+    it was led to, and every step said that it is for good.
     """
 
     url: str
@@ -77,6 +79,7 @@ class Fetched:
     validators: Validators
     elapsed_s: float
     is_unchanged: bool = False
+    has_moved: bool = False
 
 
 @dataclass(slots=True)
@@ -99,6 +102,14 @@ class _Host:
 
     def hold(self, wait_s: float) -> None:
         self.not_before = max(self.not_before, time.monotonic() + wait_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Onward:
+    """A redirect: where to, and whether for good."""
+
+    url: str
+    for_good: bool
 
 
 class _TryAgain(Exception):
@@ -178,6 +189,7 @@ class Fetcher:
     async def _follow(self, url: str, started: float, headers: Mapping[str, str]) -> Fetched:
         guard = Guard(self.policy.allow_private)
         seen: list[tuple[str, str]] = []
+        for_good = True
         while True:
             guard.check_url(url)
             # A page that sends to itself with a cookie is asked again, with the cookie.
@@ -193,14 +205,14 @@ class Fetcher:
             async with self._host(url).turn():
                 found = await self._once(url, started, headers if len(seen) == 1 else {})
             if isinstance(found, Fetched):
-                return found
-            url = found
+                return replace(found, has_moved=for_good and len(seen) > 1)
+            url, for_good = found.url, for_good and found.for_good
 
     def _cookies(self, url: str) -> str:
         kept = self._session.cookie_jar.filter_cookies(URL(url, encoded=True))
         return " ".join(sorted(f"{name}={morsel.value}" for name, morsel in kept.items()))
 
-    async def _once(self, url: str, started: float, headers: Mapping[str, str]) -> Fetched | str:
+    async def _once(self, url: str, started: float, headers: Mapping[str, str]) -> Fetched | _Onward:
         """The answer, or the address that it leads on to."""
         context = ErrorContext(operation="fetch", url=url)
         try:
@@ -224,10 +236,10 @@ class Fetcher:
         validators = Validators(response.headers.get("ETag"), response.headers.get("Last-Modified"))
         return Fetched(url, "", None, b"", validators, time.monotonic() - started, is_unchanged=True)
 
-    async def _answer(self, url: str, response: aiohttp.ClientResponse, started: float) -> Fetched | str:
+    async def _answer(self, url: str, response: aiohttp.ClientResponse, started: float) -> Fetched | _Onward:
         context = ErrorContext(operation="fetch", url=url, status=response.status)
         if response.status in _REDIRECTS:
-            return _target(url, response.headers, context)
+            return _Onward(_target(url, response.headers, context), response.status in _FOR_GOOD)
         if response.status != HTTPStatus.OK:
             raise _refusal(response, context)
         if (response.content_length or 0) > self.policy.max_bytes:

@@ -53,6 +53,32 @@ async def test_a_vanished_page_goes_and_a_failing_one_stays(
     assert (again.tally.pages_removed, again.tally.pages_failed) == (1, 1)
 
 
+@pytest.mark.parametrize("links", [("b.html", "new.html"), ("b.html",)])
+async def test_a_page_that_moved_for_good_is_there_once(
+    links: tuple[str, ...], site: Site, service: IngestService, database: Database
+) -> None:
+    first = await _crawled(site, service)
+    site.article("/docs/", "Start", "The first page has other words.", links)
+    site.article("/docs/new.html", "Page A", "Words of page a.", ("c.html",))
+    site.redirect("/docs/a.html", "/docs/new.html", status=301)
+    again = await ended(service, await service.refresh(first.source_id))
+    urls = sorted(page.url for page in await pages.listing(database, first.source_id))
+    assert urls == [site.url(f"/docs/{name}") for name in ("", "b.html", "c.html", "new.html")]
+    assert (again.status, again.tally.pages_removed, again.tally.pages_failed) == ("completed", 1, 0)
+
+
+async def test_a_site_that_leads_everything_to_one_page_for_a_while_loses_nothing(
+    site: Site, service: IngestService, database: Database
+) -> None:
+    first = await _crawled(site, service)
+    site.article("/docs/closed.html", "Closed", "Closed for maintenance.")
+    for name in "abc":
+        site.redirect(f"/docs/{name}.html", "/docs/closed.html", status=302)
+    await ended(service, await service.refresh(first.source_id))
+    urls = {page.url for page in await pages.listing(database, first.source_id)}
+    assert {site.url(f"/docs/{name}.html") for name in "abc"} <= urls
+
+
 async def test_a_page_that_no_link_leads_to_any_more_is_still_visited(site: Site, service: IngestService) -> None:
     first = await _crawled(site, service)
     site.article("/docs/", "Start", "No links any more.", ())
