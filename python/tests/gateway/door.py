@@ -137,10 +137,17 @@ class Door:
         return self._lines
 
     async def close(self) -> None:
+        """Stop it. Whatever a test did: with its clients gone, nothing is left under way, and no connection is open."""
+        fleet = self.gateway.fleet
+        servers = [*fleet.servers.values(), *fleet.draining]
         for front in self.listening.guests:
             front.abort()
         self.listening.server.close()
+        await until(lambda: self.gateway.running == 0)
         await self.gateway.stop()
+        left = {one.name: (one.upstream.outstanding, one.dialer.open_connections()) for one in servers}
+        assert left == dict.fromkeys(left, (0, 0))
+        assert [pool.queued for pool, _ in fleet.pools] == [0] * len(fleet.pools)
 
     async def _once(self, method: str, path: str, body: bytes, headers: dict[str, str] | None) -> Answer:
         client = await self.client()
@@ -168,7 +175,7 @@ async def open_door(
     return Door(await listen(config, settings, host, 0, log), lines)
 
 
-async def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
+async def until(true: Callable[[], bool], seconds: float = 30.0) -> None:
     """Return as soon as `true()`; fail when that takes longer than `seconds`."""
     async with asyncio.timeout(seconds):
         while not true():  # noqa: ASYNC110 - what is waited for is a value inside the gateway

@@ -51,10 +51,9 @@ def chain(first: Door, second: str) -> dict[str, str]:
         "EMBEDDING_PROVIDER": "vllm",
         "VLLM_EMBEDDING_BASE_URL": address,
         "VLLM_BASE_URL": address,
-        "LLAMACPP_BASE_URL": second,
-        "LLAMACPP_EMBEDDING_BASE_URL": second,
+        "TEXTGEN_BASE_URL": second,
         "ENABLE_FALLBACK": "true",
-        "FALLBACK_CHAIN": "llamacpp",
+        "FALLBACK_CHAIN": "textgen",
         "ARCHON_ALLOW_PRIVATE_ADDRESSES": "true",
     }
 
@@ -71,7 +70,8 @@ async def test_the_same_model_elsewhere_embeds_the_question(
     start_server: StartServer, vllm_embedding_url: str, first: Door, site: Site
 ) -> None:
     found = await search_after_the_fall(start_server(**chain(first, vllm_embedding_url)), site, first)
-    assert (found.status_code, len(found.json()["results"]) > 0) == (200, True), found.text
+    assert found.status_code == 200, found.text
+    assert len(found.json()["results"]) > 0
 
 
 async def test_another_model_is_refused_by_name(
@@ -79,4 +79,4 @@ async def test_another_model_is_refused_by_name(
 ) -> None:
     found = await search_after_the_fall(start_server(**chain(first, foreign.url)), site, first)
     detail = found.json()["detail"]
-    assert (detail["code"], "llamacpp" in detail["error"]) == ("unsupported_feature", True), detail
+    assert (detail["code"], "textgen" in detail["error"]) == ("unsupported_feature", True), detail

@@ -213,7 +213,7 @@ def slowly(seconds: float) -> Behaviour:
 async def test_a_server_ten_times_slower_gets_a_small_share_and_stays_in(stage: Stage) -> None:
     slow, quick = await stage.server(), await stage.server()
     slow.behaves, quick.behaves = slowly(0.3), slowly(0.03)
-    door = await stage.door(slow, quick)
+    door = await stage.door(slow, quick, timeouts={"answer_s": 30.0})
 
     async def person() -> list[int]:
         return [(await door.chat()).status for _ in range(8)]
@@ -312,7 +312,9 @@ async def test_keys_change_on_reload_while_a_stream_runs(stage: Stage) -> None:
 async def test_four_times_the_capacity_is_refused_early_and_never_multiplied(stage: Stage) -> None:
     server = await stage.server()
     server.behaves = slowly(0.05)
-    door = await stage.door(server, pool={"max_outstanding": 4, "queue": 4, "queue_s": 1.0})
+    door = await stage.door(
+        server, pool={"max_outstanding": 4, "queue": 4, "queue_s": 1.0}, timeouts={"answer_s": 30.0}
+    )
     answers = await asyncio.gather(*(door.chat() for _ in range(32)))
     codes = [answer.status for answer in answers]
     assert (codes.count(200) >= 8, set(codes) <= {200, 429, 503}, len(server.seen)) == (True, True, codes.count(200))

@@ -90,7 +90,7 @@ async def test_draining_ends_streams_whole_and_takes_nothing_new(stage: Stage) -
     running = asyncio.create_task(door.stream())
     await until(lambda: len(server.seen) == 1)
     draining = asyncio.create_task(door.listening.drain())
-    await asyncio.sleep(0.05)
+    await until(lambda: not door.listening.server.is_serving())
     with pytest.raises(ConnectionRefusedError):
         await door.client()
     held.go.set()
