@@ -35,9 +35,10 @@ from src.inference.provider import ActiveProvider
 from src.inference.retry import NO_RETRIES
 from src.inference.sdk_errors import typed_sdk_error
 from tests.fakes.chosen import chosen
-from tests.fakes.model_server import Answer, ModelServer, Reply, Reset, Silence
+from tests.fakes.model_server import Answer, ModelServer, Reply, Reset, Silence, Stream
 
 KEY = "sekret-and-long"
+JSON = "application/json"
 HI: list[ChatCompletionUserMessageParam] = [{"role": "user", "content": "Hi"}]
 SHORT = Deadlines(connect_s=0.3, first_event_s=0.3, gap_s=0.3, total_s=2.0)
 HTML = b"<!DOCTYPE html><html><head><title>nginx</title></head><body>hi</body></html>"
@@ -48,6 +49,8 @@ MATRYOSHKA = {"message": "Model 'm' does not support Matryoshka embeddings; dime
 FAULTS: dict[str, tuple[Answer, type[ArchonError]]] = {
     "no answer": (Silence(), FirstByteTimeout),
     "reset before the first byte": (Reset(), ConnectionBroken),
+    "reset after the first byte": (Stream((b'{"data": [',), end="reset", content_type=JSON), ConnectionBroken),
+    "silent in mid-body": (Stream((b'{"data": [',), end="silent", content_type=JSON), FirstByteTimeout),
     "cut in mid-body": (Reply(body=b'{"data": [', cut=True), ConnectionBroken),
     "400": (Reply(400, {"error": {"message": "temperature must be in [0, 2]", "code": 400}}), BadRequest),
     "400 too long": (Reply(400, {"error": TOO_LONG}), ContextTooLong),
@@ -61,9 +64,11 @@ FAULTS: dict[str, tuple[Answer, type[ArchonError]]] = {
     "413": (Reply(413, HTML, content_type="text/html"), BadRequest),
     "422": (Reply(422, {"error": {"message": "bad field"}}), BadRequest),
     "429": (Reply(429, {"error": "slow down"}, {"retry-after": "90"}), RateLimited),
+    "429 without a wait": (Reply(429, {"error": {"message": "slow down"}}), RateLimited),
     "429 empty account": (Reply(429, {"error": {"message": "no", "code": "insufficient_quota"}}), QuotaExhausted),
     "500": (Reply(500, {"error": {"message": "quota of patience", "type": "InternalServerError"}}), ServerFailure),
     "500 too long": (Reply(500, {"error": {"message": "the input is too long for this model"}}), ContextTooLong),
+    "501": (Reply(501, {"error": {"message": "no embeddings. Start it with `--embeddings`"}}), UnsupportedFeature),
     "502": (Reply(502, HTML, content_type="text/html"), ConnectionBroken),
     "503": (Reply(503, {"error": {"message": "busy", "code": 503}}), Overloaded),
     "503 empty": (Reply(503, b"", content_type=""), Overloaded),
