@@ -62,8 +62,10 @@ def test_ollama_is_looked_for_in_v1s_order(values: dict[str, str], service: str,
     assert (endpoint.base_url, endpoint.api_key) == (url, "ollama")
 
 
-async def test_the_older_providers_keep_the_sdks_own_retries_and_time_outs() -> None:
-    client = client_for(chosen("llm", "openai", OPENAI_API_KEY="sk-test-1234"))
+@pytest.mark.parametrize("name", [*ADDRESSES, "ollama"])
+async def test_the_older_providers_keep_the_sdks_own_retries_and_time_outs(name: str) -> None:
+    key = ADDRESSES[name][1] if name in ADDRESSES else "OLLAMA_API_KEY"
+    client = client_for(chosen("llm", name, **{key: "sk-test-1234"}))
     assert (client.max_retries, client.timeout) == (openai.DEFAULT_MAX_RETRIES, openai.DEFAULT_TIMEOUT)
     await client.close()
 
