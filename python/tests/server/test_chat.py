@@ -14,7 +14,11 @@ from .relay import relay_to
 from .rest import events_of, providers
 
 LENGTH = 1500
-LONG: dict[str, JsonValue] = {"message": "Count from one to ten thousand, one number a line.", "max_tokens": LENGTH}
+LONG: dict[str, JsonValue] = {
+    "message": "Count from one to ten thousand, one number a line.",
+    "settings": {"knowledge": False, "max_tokens": LENGTH, "temperature": 2.0, "seed": 1},
+}
+"""At this temperature a small model comes to no end by itself."""
 ASK: dict[str, JsonValue] = {"message": "What is a coroutine?", "max_tokens": 24}
 
 
