@@ -8,9 +8,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import click
 import pytest
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from src.cli.main import app
 from src.config import REPOSITORY
@@ -30,14 +30,17 @@ def test_every_command_is_run_or_has_a_reason_why_not() -> None:
 
 
 @pytest.mark.parametrize("command", _of("archon"))
-def test_archon_takes_these_arguments(command: Command) -> None:
-    group = typer.main.get_command(app)
-    words = list(command.arguments)
-    with group.make_context("archon", words) as context:
-        while isinstance(group, click.Group):
-            name, found, words = group.resolve_command(context, words)
-            assert found is not None
-            group, context = found, found.make_context(name, list(words), parent=context)
+def test_archon_takes_these_arguments(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in re.findall(r"\b\w+\.(?:md|pdf)\b", command.line):
+        (tmp_path / name).touch()
+    found: object = typer.main.get_command(app)
+    context, words = None, list(command.arguments)
+    while isinstance(found, TyperGroup):
+        context = found.make_context(words[0], words[:1], parent=context, resilient_parsing=True)
+        _, found, words = found.resolve_command(context, words)
+    assert isinstance(found, TyperCommand)
+    found.make_context(command.arguments[0], words, parent=context)
 
 
 @pytest.mark.parametrize("command", _of("make"))
