@@ -5,13 +5,19 @@ from __future__ import annotations
 import dataclasses
 
 import psycopg
+import pytest
 
+from src.inference.client import Deadlines
+from src.inference.embed import build_embedder
+from src.inference.models import Embedder
 from src.ingest.requests import CrawlRequest
+from src.ingest.service import IngestService
 from src.store import jobs, pages
 from src.store.postgres import PostgresDatabase
-from tests.fakes.model_server import ModelServer, Reply, Request
+from tests.fakes.chosen import chosen
+from tests.fakes.model_server import ModelServer, Reply, Request, Silence
 
-from .parts import LIMITS, embed_reply, ended, open_service, until
+from .parts import LEASE, LIMITS, POLICY, embed_reply, ended, open_service, until
 from .site import Site
 from .test_crawl import small_site
 
@@ -65,6 +71,41 @@ async def test_a_full_disk_stops_the_job_and_says_so(
             again = await ended(service, (await jobs.listed(database)).items[0].id)
     assert (end.status, end.detail and end.detail["code"]) == ("failed", "disk_full")
     assert (again.status, len(await pages.listing(database, end.source_id))) == ("completed", 3)
+
+
+@pytest.mark.parametrize("code", ["query_canceled", "deadlock_detected", "serialization_failure"])
+async def test_a_page_whose_write_failed_by_the_way_is_written_again(
+    code: str, site: Site, models: ModelServer, database: PostgresDatabase, database_url: str
+) -> None:
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
+        await connection.execute("create sequence tries")  # it counts on through transactions that are rolled back
+        once = _FULL.replace("page b%'", "page b%' and nextval('tries') = 1").replace("disk_full'", f"{code}'")
+        await connection.execute(once)
+    async with open_service(database, models.url) as service:
+        end = await ended(service, await service.start_crawl(CrawlRequest(small_site(site))))
+    chunks = (await pages.chunks(database, end.source_id)).items
+    assert (end.status, end.tally.pages_stored, end.tally.pages_failed) == ("completed", 3, 0)
+    assert len(chunks) == len({chunk.url for chunk in chunks}) == 3
+
+
+async def test_a_model_server_that_hangs_is_waited_for(
+    site: Site, models: ModelServer, database: PostgresDatabase
+) -> None:
+    hanging = iter(range(3))
+
+    def answer(request: Request) -> Reply | Silence:
+        hangs = "page b" in str(request.json()) and next(hanging, None) is not None
+        return Silence() if hangs else embed_reply()(request)
+
+    async def factory() -> Embedder:
+        return build_embedder(chosen("embedding", VLLM_BASE_URL=models.url), deadlines=Deadlines(first_event_s=0.5))
+
+    models.on("/v1/embeddings", answer)
+    service = IngestService(database, factory, POLICY, limits=LIMITS, lease=LEASE)
+    await service.resume_interrupted()
+    end = await ended(service, await service.start_crawl(CrawlRequest(small_site(site))))
+    await service.close()
+    assert (end.status, end.tally.pages_stored) == ("completed", 3)
 
 
 async def test_a_database_that_refuses_a_page_again_and_again_ends_the_job_with_its_reason(
