@@ -37,7 +37,7 @@ create trigger full_disk before insert on archon_crawled_pages for each row exec
 async def test_a_job_waits_in_the_queue_for_a_server_that_stays_away_and_goes_on_by_itself(
     site: Site, models: ModelServer, database: PostgresDatabase
 ) -> None:
-    busy = Reply(503, {"error": {"message": "busy"}})
+    busy = Reply(503, {"error": {"message": "busy"}}, headers={"retry-after": "0"})
     models.on("/v1/embeddings", lambda r: busy if "page b" in str(r.json()) else embed_reply()(r))
     async with open_service(database, models.url, limits=IMPATIENT) as service:
         job = await service.start_crawl(CrawlRequest(small_site(site)))
@@ -51,7 +51,7 @@ async def test_a_job_waits_in_the_queue_for_a_server_that_stays_away_and_goes_on
 async def test_an_outage_that_is_too_long_even_for_the_queue_fails_the_job(
     site: Site, models: ModelServer, database: PostgresDatabase
 ) -> None:
-    busy = Reply(503, {"error": {"message": "busy"}})
+    busy = Reply(503, {"error": {"message": "busy"}}, headers={"retry-after": "0"})
     models.on("/v1/embeddings", lambda r: busy if "page b" in str(r.json()) else embed_reply()(r))
     limits = dataclasses.replace(IMPATIENT, outage_s=0.0)
     async with open_service(database, models.url, limits=limits) as service:

@@ -55,7 +55,7 @@ async def test_a_short_outage_of_the_model_server_is_waited_out(
 
     def flapping(request: Request) -> Reply:
         broken = "Words of" in str(request.json()) and next(failures, None)
-        return Reply(503, {"error": {"message": "busy"}}) if broken else embed_reply()(request)
+        return Reply(503, headers={"retry-after": "0"}) if broken else embed_reply()(request)
 
     models.on("/v1/embeddings", flapping)
     end = await ended(service, await service.start_crawl(CrawlRequest(small_site(site))))
