@@ -6,15 +6,17 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 
 from src.errors import JsonValue
 from tests.fakes.model_server import USAGE, ModelServer, Reply, Stream, model_row, running, token
 
 from .conftest import StartServer
-from .process import open_data_dir, serving_process
+from .process import Running, serving_process
 from .rest import events_of, providers
 
 ASK: dict[str, JsonValue] = {"message": "Why?", "settings": {"knowledge": False}}
@@ -90,28 +92,34 @@ async def test_a_server_gone_in_mid_answer_leaves_what_came_and_it_goes_on(
 
 
 async def test_a_killed_server_leaves_its_answer_marked_and_it_can_be_continued(
-    fake: ModelServer, free_port: int
+    fake: ModelServer, free_port: int, database_url: str, tmp_path: Path
 ) -> None:
     fake.on("/v1/chat/completions", HALF)
-    with open_data_dir() as data_dir:
-        values = providers(fake.url, fake.url)
-        async with serving_process(data_dir, free_port, **values) as server:
-            await server.answers("/health", 200)
-            async with (
-                httpx.AsyncClient(base_url=server.address, timeout=60) as archon,
-                asking(archon, ASK | {"keep_s": 60}) as start,
-            ):
-                await until(archon, start, lambda kept: kept["content"] == "Half an answer")
-                server.process.kill()
-                await server.process.wait()
-        async with serving_process(data_dir, free_port, **values) as server:
-            await server.answers("/health", 200)
-            async with httpx.AsyncClient(base_url=server.address, timeout=60) as archon:
-                kept = await until(archon, start, lambda kept: kept["outcome"] is not None)
-                fake.on("/v1/chat/completions", REST)
-                told = events_of((await archon.post("/api/chat", json={"continues": start["message_id"]})).text)
+    values = providers(fake.url, fake.url) | {"DATABASE_URL": database_url}
+    async with serving_process(tmp_path, free_port, **values) as server:
+        await server.answers("/health", 200)
+        async with client_of(server) as archon, asking(archon, ASK | {"keep_s": 60}) as start:
+            await until(archon, start, lambda kept: kept["content"] == "Half an answer")
+            server.process.kill()
+            await server.process.wait()
+    async with serving_process(tmp_path, free_port, **values) as server, client_of(server) as archon:
+        await server.answers("/health", 200)
+        await let_leases_run_out(database_url)
+        kept = await stored(archon, start)
+        fake.on("/v1/chat/completions", REST)
+        told = events_of((await archon.post("/api/chat", json={"continues": start["message_id"]})).text)
     assert (kept["outcome"], kept["error"]["code"]) == ("truncated", "interrupted")  # type: ignore[index, call-overload]
     assert told[-1][1]["answer"] == "Half an answer and the rest."
+
+
+def client_of(server: Running) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=server.address, timeout=60)
+
+
+async def let_leases_run_out(database_url: str) -> None:
+    """The seconds in which a killed server could still be heard of pass at once."""
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as database:
+        await database.execute("update archon_messages set writing_until = now() where writing_until is not null")
 
 
 async def until(
