@@ -8,8 +8,9 @@ import openai
 import pytest
 
 from src.errors import ConfigurationError, RateLimited
-from src.inference.client import client_for
+from src.inference.client import client_for, make_client
 from src.inference.pool import http_client
+from src.inference.provider import Endpoint
 from src.inference.registry import load_registry
 from tests.fakes.chosen import chosen
 from tests.fakes.model_server import ModelServer, Reply, Request, running
@@ -104,3 +105,9 @@ async def google_embed(server: ModelServer, texts: list[str]) -> list[list[float
     assert wire is not None
     async with http_client(cloud=True) as client:
         return await wire(client, endpoint, "gemini-embedding-001", texts, 768)
+
+
+@pytest.mark.parametrize("blank", [None, "", "  "])
+def test_a_client_for_a_server_of_ones_own_is_never_made_without_an_address(blank: str | None) -> None:
+    with pytest.raises(ConfigurationError, match="No server address"):
+        make_client(Endpoint(blank, None))
