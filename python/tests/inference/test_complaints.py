@@ -6,17 +6,20 @@ The numbers are those projects' own issues; the complaint stands beside each.
 from __future__ import annotations
 
 import json
+import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import trustme
 
 from src.errors import ConnectionRefused, ContextTooLong
+from src.inference.chat import build_chat_model
 from src.inference.check import check, offered_models
 from src.inference.embed import build_embedder
-from src.inference.models import Embedder
+from src.inference.models import ChatMessage, ChatOptions, Embedder
 from src.inference.provider import Service
 from src.inference.registry import load_registry
 from tests.fakes.chosen import chosen
@@ -200,6 +203,47 @@ async def test_langchain_30574_litellm_28239_and_local_deep_research_5144_what_i
 async def test_vllm_19798_and_agent_zero_922_one_text_over_the_models_length(server: ModelServer) -> None:
     outcomes = await at(server).embed_passages(["short", "word " * 4000])
     assert [type(one.error) for one in outcomes] == [type(None), ContextTooLong]
+
+
+async def test_archon_584_670_673_onyx_6189_and_litellm_31894_embeddings_at_an_address_of_their_own(
+    server: ModelServer,
+) -> None:
+    values = {"VLLM_BASE_URL": "http://127.0.0.1:9", "VLLM_EMBEDDING_BASE_URL": server.url}
+    report = await check(VLLM, "embedding", {**values, "EMBEDDING_MODEL": "text-embedding-3-small"})
+    assert (report.ok, report.model, report.base_url) == (True, "fake-model", f"{server.url}/v1")
+
+
+async def test_gpustack_929_and_ogx_4534_a_limit_above_the_context(server: ModelServer) -> None:
+    model = build_chat_model(chosen("llm", VLLM_BASE_URL=server.url))
+    [_ async for _ in model.stream([ChatMessage("user", "hi")], ChatOptions(max_tokens=100_000))]
+    assert server.asked(CHAT)[0].json()["max_tokens"] == 128
+
+
+HELD_ELSEWHERE = {
+    "open-webui#16251, #1166, anything-llm#998: Stop does not stop the GPU": (
+        "inference/test_chat_stream.py::test_closing_the_iterator_hangs_up_at_once"
+    ),
+    "LiteLLM#40404, #36768: a cut stream looks whole": (
+        "inference/test_chat_stream.py::test_an_end_without_a_finish_reason_is_never_complete"
+    ),
+    "LibreChat#12775: reasoning has two names": "inference/test_chat_stream.py::test_both_names_of_reasoning_are_read",
+    "kotaemon#395: counted with another model's tokenizer": (
+        "inference/test_token_counts.py::test_a_folder_is_the_servers_own_only_on_this_machine"
+    ),
+    "anything-llm#1291: fewer vectors than texts": (
+        "inference/test_embed.py::test_too_few_vectors_fail_the_batch_and_too_many_are_dropped"
+    ),
+    "dify#12482, open-webui#10153: another vector size": (
+        "inference/test_embed.py::test_a_vector_that_must_not_be_stored_is_an_error"
+    ),
+}
+
+
+@pytest.mark.parametrize("complaint", HELD_ELSEWHERE)
+def test_what_is_held_elsewhere_is_there(complaint: str) -> None:
+    name, _, function = HELD_ELSEWHERE[complaint].partition("::")
+    text = (Path(__file__).parents[1] / name).read_text(encoding="utf-8")
+    assert re.search(rf"def {function}\(", text)
 
 
 def at(server: ModelServer) -> Embedder:

@@ -25,6 +25,7 @@ PROVIDER = Provider(
 )
 """
 ALL = load_registry().all()
+OWN = [one for one in ALL if not one.keeps_v1_wire]
 FILES = sorted(path.stem for path in Path("src/providers").glob("*.py") if path.stem != "__init__")
 
 
@@ -95,7 +96,7 @@ def test_each_service_that_is_served_has_a_model_setting(provider: Provider) -> 
     assert provider.serves("llm")
 
 
-@pytest.mark.parametrize("provider", [one for one in ALL if not one.keeps_v1_wire], ids=lambda one: one.id)
+@pytest.mark.parametrize("provider", OWN, ids=lambda one: one.id)
 def test_a_server_of_ones_own_has_no_hidden_address(provider: Provider) -> None:
     for values in ({}, {"LLM_BASE_URL": "http://h", "OPENAI_API_KEY": "sk-x", "MODEL_CHOICE": "gpt-4o"}):
         with pytest.raises(ConfigurationError) as caught:
@@ -103,6 +104,12 @@ def test_a_server_of_ones_own_has_no_hidden_address(provider: Provider) -> None:
         required = {field.key for field in provider.fields if field.required}
         assert caught.value.context.field in required
     assert provider.default_chat_model is None
+
+
+@pytest.mark.parametrize("provider", [one for one in OWN if one.id in FILES], ids=lambda one: one.id)
+def test_the_prefixes_of_ones_own_embedding_server_are_settings(provider: Provider) -> None:
+    wanted = {provider.query_prefix_key, provider.passage_prefix_key} if provider.serves("embedding") else set()
+    assert wanted <= {field.key for field in provider.fields if field.capability == "embeddings"}
 
 
 KEYS = st.sampled_from(["VLLM_BASE_URL", "VLLM_EMBEDDING_BASE_URL", "VLLM_API_KEY", "LLM_BASE_URL", "OPENAI_API_KEY"])
