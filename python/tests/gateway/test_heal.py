@@ -141,6 +141,24 @@ async def test_a_stream_with_tools_is_not_healed(stage: Stage) -> None:
     assert (door.log[0]["outcome"], "heals" in door.log[0]) == ("truncated", False)
 
 
+@pytest.mark.parametrize(
+    "piece",
+    [
+        event("", token_ids=[100]).replace(b'"content":""', b'"reasoning":"hm"'),
+        event("", token_ids=[100]).replace(b'"content":""', b'"tool_calls":[{"index":0}]'),
+        event("Once"),
+    ],
+    ids=["a reasoning parser", "a tool call", "a server without token ids"],
+)
+async def test_what_is_not_plain_text_is_not_healed(stage: Stage, piece: bytes) -> None:
+    one, two = await stage.server(), await stage.server()
+    one.behaves = two.behaves = stream(piece, event(" upon", token_ids=[101]), ending="reset")
+    door = await stage.door(one, two, pool={"heal": True})
+    answer = await door.stream(max_tokens=8, temperature=0)
+    assert (door.log[0]["outcome"], "error" in answer.events[-1]) == ("truncated", True)
+    assert {seen.path for seen in one.seen + two.seen} == {"/v1/chat/completions"}
+
+
 async def test_without_healing_nothing_is_asked_for(stage: Stage) -> None:
     teller = Teller()
     door = await _door(stage, teller, heal=False)
