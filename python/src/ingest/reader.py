@@ -96,4 +96,5 @@ async def _talk(process: Process, frame: bytes) -> frames.Head:
 async def _end(process: Process) -> None:
     with contextlib.suppress(ProcessLookupError):
         process.kill()
-    await process.wait()
+    # To the end of its output, not only to its own: only then are its pipes closed.
+    await process.communicate()
