@@ -31,7 +31,7 @@ from src.store import situations
 from src.store.database import Database
 from src.store.situations import Place
 
-from .document import Document
+from .document import Chunk, Document
 from .patience import Patience
 from .situation import ANSWER_TOKENS, ASSUMED_LENGTH, PROMPT, ROOMY_TOKENS, Sight, ask, sights_of, within
 from .tokens import estimate
@@ -41,6 +41,8 @@ _ROOM_SHARE = 5
 _TRIES = 3
 _SHARES = (1.0, 0.5, 0.0)
 """How much of the document is shown at each try: what was too long, or brought nothing, is asked more briefly."""
+_PLAIN = Sight("", "", 0, Chunk("The sun rises in the east.", (), "", 6, None))
+"""What any model can be asked, to see whether it answers."""
 _ALL_FAILED = 8
 """Passages in a row that a model says nothing of before it is taken for the wrong model."""
 
@@ -192,23 +194,36 @@ class Situating:
         return said
 
     async def _patiently(self, sight: Sight) -> str | ArchonError:
-        before, tries, own = self._answered, 0, 0
-        while True:
+        failed, own = 0, 0
+        while own < _TRIES:
             try:
                 said = await self.narrator.tell(sight.narrowed(_SHARES[own]), max_tokens=self._max_tokens)
             except ArchonError as error:
-                tries, own = tries + 1, own + is_own(error)
-                # Where others are answered meanwhile, it is this passage that the model takes too long for.
-                if own == _TRIES or (tries >= _TRIES and self._answered > before):
-                    return error
+                reason, failed = error, failed + 1
                 if isinstance(error, AnswerUnusable):
                     self._max_tokens = ROOMY_TOKENS
-                if not is_own(error):
+                if is_own(error) or (failed > 1 and await self._is_alone_with(error)):
+                    own += 1
+                else:
                     await self.patience.wait(error)
                 continue
             self._answered += 1
             self.patience.over()
             return said
+        return reason
+
+    async def _is_alone_with(self, error: ArchonError) -> bool:
+        """Whether a passage has trouble that another one has not: then waiting does not help it."""
+        if not error.retryable or isinstance(error, Overloaded | RateLimited):
+            return False
+        try:
+            await self.narrator.tell(_PLAIN, max_tokens=ANSWER_TOKENS)
+        except AnswerUnusable:
+            pass  # it answered
+        except ArchonError:
+            return False
+        self.patience.over()
+        return True
 
     def _require_some(self, error: ArchonError) -> None:
         if self._answered or self._failed_in_a_row < _ALL_FAILED:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from src.inference.chat import build_chat_model
 from src.inference.models import ChatModel
+from src.inference.provider import ActiveProvider
+from src.inference.retry import NO_RETRIES
 from src.ingest.situating import Narrator
 from src.settings import CONTEXTS_AT_ONCE, CONTEXTS_WANTED, SettingsService
 
@@ -21,7 +23,7 @@ class ChosenNarrator:
 
     def __init__(self, settings: SettingsService) -> None:
         self._settings = settings
-        self._chat: ModelInUse[ChatModel] = ModelInUse(settings, "llm", build_chat_model)
+        self._chat: ModelInUse[ChatModel] = ModelInUse(settings, "llm", _once)
         self._made: Narrator | None = None
 
     async def __call__(self) -> Narrator | None:
@@ -38,6 +40,11 @@ class ChosenNarrator:
         if self._made is None or (self._made.chat, self._made.at_once) != (chat, at_once):
             self._made = Narrator(chat, at_once)
         return self._made
+
+
+def _once(active: ActiveProvider) -> ChatModel:
+    """Asked again by the job itself, which knows how long to wait and shows it."""
+    return build_chat_model(active, policy=NO_RETRIES)
 
 
 def _number(text: str) -> int:

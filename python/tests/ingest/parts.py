@@ -10,8 +10,10 @@ from contextlib import asynccontextmanager
 
 from src.config import REPOSITORY
 from src.inference.chat import build_chat_model
+from src.inference.client import Deadlines
 from src.inference.embed import build_embedder
 from src.inference.models import Embedder
+from src.inference.retry import NO_RETRIES
 from src.ingest.fetch import FetchPolicy
 from src.ingest.jobs import Lease
 from src.ingest.progress import JobProgress
@@ -54,9 +56,9 @@ def factory_for(url: str) -> Callable[[], object]:
     return factory
 
 
-def narrators(url: str, at_once: int = 3) -> NarratorFactory:
+def narrators(url: str, at_once: int = 3, deadlines: Deadlines | None = None) -> NarratorFactory:
     """A narrator over a chat server."""
-    made = Narrator(build_chat_model(chosen("llm", VLLM_BASE_URL=url)), at_once)
+    made = Narrator(build_chat_model(chosen("llm", VLLM_BASE_URL=url), deadlines=deadlines, policy=NO_RETRIES), at_once)
 
     async def factory() -> Narrator:
         return made

@@ -12,6 +12,7 @@ import pytest
 
 from src.config import REPOSITORY
 from src.errors import ConfigurationError
+from src.inference.client import Deadlines
 from src.inference.discovery import forget_discoveries
 from src.ingest.requests import CrawlRequest, UploadRequest
 from src.ingest.service import IngestService
@@ -20,7 +21,18 @@ from src.ingest.space import open_space
 from src.search.query import SearchService
 from src.store import jobs, pages, spaces
 from src.store.postgres import PostgresDatabase
-from tests.fakes.model_server import ModelServer, Reply, Request, Silence, Stream, answer_of, model_row, running, token
+from tests.fakes.model_server import (
+    ModelServer,
+    Reply,
+    Request,
+    Reset,
+    Silence,
+    Stream,
+    answer_of,
+    model_row,
+    running,
+    token,
+)
 
 from .parts import LIMITS, embed_reply, embedded_texts, ended, factory_for, narrators, open_service, until
 from .site import Site
@@ -189,14 +201,26 @@ async def test_a_passage_without_a_context_is_named_and_asked_about_at_the_next_
         Reply(400, {"error": {"message": "This model's maximum context length is 64 tokens", "code": 400}}),
         Stream((token("It is"),), end="cut"),
         answer_of("<think>Hm"),
+        Reply(500, {"error": {"message": "assertion failed"}}),
+        Reset(),
     ],
-    ids=["too long", "broken off", "only thoughts"],
+    ids=["too long", "broken off", "only thoughts", "a fault", "reset"],
 )
 async def test_trouble_with_one_passage_leaves_the_others_their_contexts(
-    telling: IngestService, chat: ModelServer, answer: Reply | Stream
+    telling: IngestService, chat: ModelServer, answer: Reply | Stream | Reset
 ) -> None:
     chat.on(CHAT, lambda r: answer if "beta value" in _passage(r) else answer_of(SAID))
     end = await ended(telling, await telling.start_upload(_upload()))
+    assert (end.status, end.tally.chunks_without_context) == ("completed", 1)
+
+
+async def test_a_passage_that_the_model_never_answers_does_not_hold_the_others(
+    database: PostgresDatabase, models: ModelServer, chat: ModelServer
+) -> None:
+    chat.on(CHAT, lambda r: Silence() if "beta value" in _passage(r) else answer_of(SAID))
+    told_by = narrators(chat.url, deadlines=Deadlines(first_event_s=0.5))
+    async with open_service(database, models.url, limits=IMPATIENT, narrators=told_by) as service:
+        end = await ended(service, await service.start_upload(_upload()))
     assert (end.status, end.tally.chunks_without_context) == ("completed", 1)
 
 
