@@ -110,4 +110,4 @@ async def google_embed(server: ModelServer, texts: list[str]) -> list[list[float
 @pytest.mark.parametrize("blank", [None, "", "  "])
 def test_a_client_for_a_server_of_ones_own_is_never_made_without_an_address(blank: str | None) -> None:
     with pytest.raises(ConfigurationError, match="No server address"):
-        make_client(Endpoint(blank, None))
+        make_client(Endpoint(base_url=blank, api_key=None))
