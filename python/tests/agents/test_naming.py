@@ -73,7 +73,8 @@ async def test_a_title_of_the_model_is_taken_only_where_it_is_one(
 @pytest.mark.parametrize(
     ("written", "about", "wanted"),
     [
-        ("Zebras in the rain", "How are coroutines run?", None),
+        ("Zebras in the rain", "How are the coroutines run?", None),
+        ("The answer to this question is:", "How are the coroutines run?", None),
         ("![](https://evil.test/x.png) coroutines", "coroutines", None),
         ("“Coroutinen starten”", "Wie starte ich Coroutinen?", "Coroutinen starten"),
         ("并发任务", "如何并发运行多个任务？", "并发任务"),
