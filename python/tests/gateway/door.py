@@ -180,3 +180,14 @@ async def until(true: Callable[[], bool], seconds: float = 30.0) -> None:
     async with asyncio.timeout(seconds):
         while not true():  # noqa: ASYNC110 - what is waited for is a value inside the gateway
             await asyncio.sleep(0.005)
+
+
+def unmoved(value: Callable[[], int], looks: int = 40) -> Callable[[], bool]:
+    """Whether `value()` was the same at so many looks in a row."""
+    seen: list[int] = []
+
+    def look() -> bool:
+        seen.append(value())
+        return len(seen) > looks and len(set(seen[-looks:])) == 1
+
+    return look

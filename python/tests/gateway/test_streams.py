@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from .conftest import Stage
-from .door import STREAM, Client, Door, until
+from .door import STREAM, Client, Door, unmoved, until
 from .faulty import DONE, Behaviour, Line, Seen, event, good, hang, status, stream
 
 ERROR = (
@@ -202,13 +202,7 @@ async def test_a_slow_reader_slows_the_server_and_not_the_others(stage: Stage) -
     door = await stage.door(server, timeouts={"between_bytes_s": 30})
     client = await _asking(door, streaming=True)
     await client.head()
-    looks: list[int] = []
-
-    def stands_still() -> bool:
-        looks.append(sent)
-        return len(looks) > 40 and looks[-40:] == [sent] * 40
-
-    await until(stands_still, 20)
+    await until(unmoved(lambda: sent))
     assert (sent < 15_000, (await door.stream()).status) == (True, 200)
     client.leave()
 
