@@ -46,16 +46,44 @@ def calls(description: dict[str, JsonValue]) -> Iterator[Call]:
 
 
 def bodies(operation: dict[str, JsonValue], description: dict[str, JsonValue]) -> Iterator[JsonValue]:
-    """Wrong bodies: no object at all, every field wrong alone, and all of them together."""
-    yield from NASTY
+    """Wrong bodies: no object at all, every field wrong alone, and all of them together.
+
+    A field alone gets every value of a kind that it takes, since those come through to the code behind it, and one of
+    each other kind, which are all turned away at the same door.
+    """
+    yield from one_of_each_kind()
     content = operation["requestBody"]["content"]
     schema = next(iter(content.values()))["schema"]
     reference = schema.get("$ref", "").rpartition("/")[2]
     fields = description["components"]["schemas"].get(reference, {}).get("properties", {})
     fair = {name: one.get("default", "x") for name, one in fields.items()}
-    for name in fields:
-        yield from ({**fair, name: nasty} for nasty in NASTY)
-    yield from (dict.fromkeys(fields, nasty) for nasty in NASTY)
+    for name, one in fields.items():
+        yield from ({**fair, name: nasty} for nasty in [*one_of_each_kind(but=kinds_of(one)), *of_kinds(kinds_of(one))])
+    yield from (dict.fromkeys(fields, nasty) for nasty in one_of_each_kind())
+
+
+def kind_of(value: JsonValue) -> str:
+    """The name of its kind in a schema."""
+    kinds = {type(None): "null", bool: "boolean", int: "integer", float: "number", str: "string", list: "array"}
+    return kinds.get(type(value), "object")
+
+
+def kinds_of(schema: dict[str, JsonValue]) -> set[str]:
+    """The kinds that a field takes; none named: all of them."""
+    told = {one.get("type") for one in schema.get("anyOf", [schema])}
+    told |= {"integer"} if "number" in told else set()
+    every = {kind_of(value) for value in NASTY}
+    return {kind for kind in every if kind in told} or every
+
+
+def of_kinds(kinds: set[str]) -> list[JsonValue]:
+    """Every wrong value of these kinds."""
+    return [value for value in NASTY if kind_of(value) in kinds]
+
+
+def one_of_each_kind(*, but: set[str] | frozenset[str] = frozenset()) -> list[JsonValue]:
+    """The first wrong value of each kind that is not in `but`."""
+    return [value for kind, value in {kind_of(one): one for one in reversed(NASTY)}.items() if kind not in but]
 
 
 def filled(path: str, places: list[str], value: str | None = None) -> str:
@@ -96,6 +124,16 @@ async def test_no_route_answers_wrong_types_with_a_bare_500(api: httpx.AsyncClie
 def batches(items: list[Call], size: int) -> Iterator[list[Call]]:
     """`items` in lists of `size`."""
     yield from (items[at : at + size] for at in range(0, len(items), size))
+
+
+def test_a_field_gets_all_that_it_takes_and_one_of_each_other_kind() -> None:
+    body = {"content": {"x": {"schema": {"$ref": "#/Body"}}}}
+    described = {"components": {"schemas": {"Body": {"properties": {"n": {"anyOf": [{"type": "number"}]}}}}}}
+    every = list(bodies({"requestBody": body}, described))
+    others = {"null", "boolean", "string", "array", "object"}
+    alone = [one["n"] for one in every[7:-7]]  # type: ignore[call-overload, index]
+    assert [value for value in alone if kind_of(value) not in others] == [-1, 0, 10**30, 1.5]
+    assert sorted(kind_of(value) for value in alone if kind_of(value) in others) == sorted(others)
 
 
 def test_the_fuzz_reaches_query_path_and_body() -> None:
