@@ -200,8 +200,9 @@ def _show(report: JsonObject) -> None:
     for finding in objects(report.get("findings")):
         mark = "[green]ok[/green]" if finding.get("ok") else "[red]no[/red]"
         out.print(f"{mark} {escape(str(finding['step']))}: {escape(str(finding['message']))}")
-        if finding.get("next_step") and not finding.get("ok"):
-            out.print(f"   What to do: {escape(str(finding['next_step']))}")
+        if finding.get("next_step"):
+            label = "For more" if finding.get("ok") else "What to do"
+            out.print(f"   {label}: {escape(str(finding['next_step']))}")
 
 
 def _key(source: str | None) -> str | None:

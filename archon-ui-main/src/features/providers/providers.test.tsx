@@ -220,6 +220,18 @@ describe("a check", () => {
     expect(screen.getByRole("alert")).toHaveTextContent("Next step: Check the port.");
   });
 
+  test("that passes still says how to get what the server lacks", async () => {
+    const tools = { step: "tools", ok: true, message: "Switched off.", next_step: "Start it with --tools." };
+    server.use(
+      http.post("/api/providers/alpha/check", () => HttpResponse.json(result({ findings: [tools] }))),
+    );
+    const { user } = open("/settings");
+    await user.click(await screen.findByRole("button", { name: "Check chat" }));
+    const findings = await screen.findByRole("list", { name: "Findings" });
+    expect(findings).toHaveTextContent("tools passed: Switched off.");
+    expect(findings).toHaveTextContent("For more: Start it with --tools.");
+  });
+
   test("offers a fix that goes into the form with one click", async () => {
     server.use(http.post("/api/providers/alpha/check", () => HttpResponse.json(FAILED)));
     const { user } = open("/settings");

@@ -97,9 +97,9 @@ function FindingRow({ finding, onApply }: { finding: Finding; onApply: (fix: Fix
           {message}
         </p>
         {detail && <p className="font-mono text-[0.8125rem] text-soft">{detail}</p>}
-        {next_step && !ok && (
-          <p>
-            <span className="font-medium">Next step:</span> {next_step}
+        {next_step && (
+          <p className={ok ? "text-soft" : undefined}>
+            <span className="font-medium">{ok ? "For more:" : "Next step:"}</span> {next_step}
           </p>
         )}
         {fix && (
