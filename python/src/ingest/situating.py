@@ -130,17 +130,12 @@ class Situating:
         # In a thread: of a thick book, this takes seconds.
         sights, places = await asyncio.to_thread(_seen, document, await self._model_len())
         said = await self._said(places, sights)
-        texts = [said[place] for place in places]
+        texts = [_fitting(said[place], int(self.room / ratio)) for place in places]
         reasons = tuple(text for text in texts if isinstance(text, ArchonError))
-        room = int(self.room / ratio)
         chunks = tuple(
             chunk
             if isinstance(text, ArchonError)
-            else replace(
-                chunk,
-                situation=(short := within(text, room)),
-                estimated_tokens=chunk.estimated_tokens + estimate(short),
-            )
+            else replace(chunk, situation=text, estimated_tokens=chunk.estimated_tokens + estimate(text))
             for chunk, text in zip(document.chunks, texts, strict=True)
         )
         return Situated(replace(document, chunks=chunks), reasons)
@@ -159,6 +154,7 @@ class Situating:
     async def _said(self, places: Sequence[Place], sights: Sequence[Sight]) -> dict[Place, str | ArchonError]:
         known = await situations.known(self.database, places, model=self.model, prompt=PROMPT)
         self.tell(sum(place in known for place in places))
+        self._answered += len(known)
         said: dict[Place, str | ArchonError] = {**known}
         unknown = {place: sight for place, sight in zip(places, sights, strict=True) if place not in known}
         if unknown:
@@ -237,6 +233,12 @@ class Situating:
 def _seen(document: Document, max_model_len: int) -> tuple[list[Sight], list[Place]]:
     sights = sights_of(document, max_model_len=max_model_len)
     return sights, [sight.place for sight in sights]
+
+
+def _fitting(said: str | ArchonError, room: int) -> str | ArchonError:
+    if isinstance(said, ArchonError):
+        return said
+    return within(said, room) or AnswerUnusable("What the chat model said is one word that is too long.")
 
 
 def is_own(error: ArchonError) -> bool:

@@ -201,10 +201,11 @@ async def test_a_passage_without_a_context_is_named_and_asked_about_at_the_next_
         Reply(400, {"error": {"message": "This model's maximum context length is 64 tokens", "code": 400}}),
         Stream((token("It is"),), end="cut"),
         answer_of("<think>Hm"),
+        answer_of("w" * 1000),
         Reply(500, {"error": {"message": "assertion failed"}}),
         Reset(),
     ],
-    ids=["too long", "broken off", "only thoughts", "a fault", "reset"],
+    ids=["too long", "broken off", "only thoughts", "one word", "a fault", "reset"],
 )
 async def test_trouble_with_one_passage_leaves_the_others_their_contexts(
     telling: IngestService, chat: ModelServer, answer: Reply | Stream | Reset
