@@ -40,7 +40,8 @@ PROVIDER = Provider(
             label="Embedding server address",
             kind="url",
             capability="embeddings",
-            help="A llama-server started with --embeddings and a --pooling; blank means the address above.",
+            help="A llama-server started with --embeddings, a --pooling, and --ubatch-size as large as its context; "
+            "blank means the address above.",
         ),
         SettingField(key="LLAMACPP_API_KEY", label="API key", kind="secret", help="Only if started with --api-key."),
         SettingField(key="LLAMACPP_CHAT_MODEL", label="Chat model", kind="model", capability="chat"),
