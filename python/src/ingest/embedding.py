@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from src.errors import ArchonError, BadRequest, ContextTooLong, InvalidInput, ProtocolError, UnsupportedFeature
+from src.errors import (
+    ArchonError,
+    BadRequest,
+    ContextTooLong,
+    InvalidInput,
+    ProtocolError,
+    ProviderError,
+    UnsupportedFeature,
+)
 from src.inference.models import Embedder, Vector
 
 from .document import Chunk
@@ -37,6 +45,10 @@ class EmbedStage:
     tell: Callable[[int], None]
     batch: int = BATCH
     workers: int = WORKERS
+    prove: Callable[[], Awaitable[object]] | None = None
+    """Sees that the server still gives the vectors of the space: asked after every outage. May raise as `run`."""
+    _is_doubtful: bool = False
+    _proving: asyncio.Lock = field(default_factory=asyncio.Lock)
     _queue: asyncio.Queue[_Passage] = field(default_factory=lambda: asyncio.Queue(_QUEUE))
 
     async def vectors(self, texts: Sequence[str]) -> list[Vector]:
@@ -93,6 +105,12 @@ class EmbedStage:
     async def _embed(self, passages: list[_Passage]) -> list[_Passage]:
         """Embed once; what is left is to be tried again."""
         outcomes = await self.embedder.embed_passages([passage.text for passage in passages])
+        if any(outcome.vector is not None for outcome in outcomes):
+            try:
+                await self._see_that_it_is_the_same()
+            except ProviderError as error:
+                await self.patience.wait(error)
+                return passages
         if len(outcomes) != len(passages):
             raise ProtocolError(f"{len(passages)} texts were sent and {len(outcomes)} answers came back.")
         left: list[_Passage] = []
@@ -109,10 +127,21 @@ class EmbedStage:
                 trouble = outcome.error or ProtocolError("The model server gave neither a vector nor an error.")
         self.tell(len(passages) - len(left))
         if trouble is not None:
+            self._is_doubtful = True
             await self.patience.wait(trouble)
         else:
             self.patience.over()
         return left
+
+    async def _see_that_it_is_the_same(self) -> None:
+        """A server that was away may have come back with another model under the same name: seen before a vector of
+        its is taken. Raises ConfigurationError, ProviderError, StoreError."""
+        if not self._is_doubtful or self.prove is None:
+            return
+        async with self._proving:
+            if self._is_doubtful:
+                await self.prove()
+                self._is_doubtful = False
 
     def _checked(self, vector: Vector) -> Vector:
         if len(vector) != self.dimensions:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from math import sqrt
 
 from src.errors import ArchonError, Conflict, ContextTooLong, NothingStored
@@ -42,7 +43,8 @@ async def reembed(run: Run) -> None:
     space = await open_space(run.database, embedder)
     if space.id != run.job.request.get("space_id"):
         raise Conflict("The settings name another embedding model by now.")
-    stage = EmbedStage(embedder, space.dimensions, patience, _nothing)
+    prove = partial(open_space, run.database, embedder)
+    stage = EmbedStage(embedder, space.dimensions, patience, _nothing, prove=prove)
     async with alongside(stage.run()):
         while True:
             await _fill(run, stage, space.id)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from src.errors import ArchonError, IngestError, JsonValue, NotFound, ProviderError, StoreError
 from src.inference.models import Embedder
@@ -21,7 +22,7 @@ from .patience import Patience
 from .progress import Board
 from .reader import Readers
 from .situating import NarratorFactory, open_situating, room_for
-from .space import Entrance, Ways, space_to_write
+from .space import Entrance, Ways, open_space, space_to_write
 
 EmbedderFactory = Callable[[], Awaitable[Embedder]]
 
@@ -90,7 +91,8 @@ async def open_intake(run: Run, metadata: dict[str, JsonValue]) -> AsyncIterator
         tell=run.board.situated,
         max_tokens=max_tokens,
     )
-    stage = EmbedStage(embedder, space.dimensions, patience, run.board.embedded)
+    prove = partial(open_space, run.database, embedder)
+    stage = EmbedStage(embedder, space.dimensions, patience, run.board.embedded, prove=prove)
     intake = Intake(
         database=run.database,
         readers=run.readers,

@@ -48,6 +48,20 @@ async def test_a_job_waits_in_the_queue_for_a_server_that_stays_away_and_goes_on
     assert (end.status, end.tally.pages_stored, end.tally.pages_failed) == ("completed", 3, 0)
 
 
+async def test_a_server_that_comes_back_with_other_weights_is_found_out_before_it_is_written_from(
+    site: Site, models: ModelServer, database: PostgresDatabase
+) -> None:
+    busy = Reply(503, {"error": {"message": "busy"}}, headers={"retry-after": "0"})
+    models.on("/v1/embeddings", lambda r: busy if "page b" in str(r.json()) else embed_reply()(r))
+    async with open_service(database, models.url) as service:
+        job = await service.start_crawl(CrawlRequest(small_site(site)))
+        await until(service, job, lambda now: now.message.startswith("Waiting:"))
+        models.on("/v1/embeddings", embed_reply(seed="other weights"))
+        end = await ended(service, job)
+    assert (end.status, end.detail and end.detail["code"]) == ("failed", "configuration")
+    assert site.url("/docs/b.html") not in [page.url for page in await pages.listing(database, end.source_id)]
+
+
 async def test_an_outage_that_is_too_long_even_for_the_queue_fails_the_job(
     site: Site, models: ModelServer, database: PostgresDatabase
 ) -> None:
