@@ -23,14 +23,15 @@ pytest_plugins = [
 _REAL_PARTS = frozenset(
     {"postgres_url", "vllm_chat_url", "vllm_embedding_url", "chromium", "data_dir", "place", "cluster"}
 )
+_MODEL_SERVERS = frozenset({"vllm_chat_url", "vllm_embedding_url", "strict_vllm_url"})
 _NOT_UNIT = ("integration", "real_vllm", "browser", "slow")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as `unit` what asks for no real part, so that `make check` needs no list.
 
-    A file's tests stay together, since they share fixtures, and so do all that need the same costly server. What takes
-    longest comes first: with several workers, none is left alone with it at the end.
+    With several workers a file's tests stay together, since they share fixtures. So do all that talk to a real model
+    server: its figures are read, and two of them at once take each other's cores. These take longest and come first.
     """
     for item in items:
         asked = set(getattr(item, "fixturenames", ()))
@@ -40,10 +41,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("integration")
         else:
             item.add_marker("unit")
-        item.add_marker(pytest.mark.xdist_group("strict" if "strict_vllm_url" in asked else item.path.name))
+        real = asked & _MODEL_SERVERS or item.get_closest_marker("real_vllm")
+        item.add_marker(pytest.mark.xdist_group("vllm" if real else item.path.name))
     items.sort(key=_haste)
 
 
 def _haste(item: pytest.Item) -> int:
-    marked = [name for name in ("slow", "browser", "real_vllm", "integration") if item.get_closest_marker(name)]
-    return 0 if "slow" in marked else 1 if "browser" in marked else 2 if marked else 3
+    """0 for what has to be begun first."""
+    group = item.get_closest_marker("xdist_group")
+    if group is not None and group.args == ("vllm",):
+        return 0
+    return 1 if item.get_closest_marker("integration") else 2
