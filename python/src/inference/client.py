@@ -11,6 +11,7 @@ import httpx2
 
 from src.errors import ConfigurationError, ErrorContext, ProtocolError, redact_url
 
+from .error_body import carries_error, read_error_body
 from .pool import CONNECT_S, server_pool
 from .provider import ActiveProvider, Endpoint
 
@@ -24,6 +25,8 @@ NO_MODEL = "choose model"
 
 
 _ANSWERS = {"text/event-stream", "application/octet-stream"}
+_NEVER_WITH_ERROR = ("/completions", "/embeddings")
+"""Routes whose answers hold no `error` of their own: a Responses object does, and is an answer all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ def client_arguments(endpoint: Endpoint, *, deadlines: Deadlines | None = None) 
             transport=server_pool(),
             timeout=timeout,
             trust_env=False,
-            event_hooks={"request": [require_model], "response": [require_answer]},
+            event_hooks={"request": [require_model], "response": [require_answer, unmask_error]},
         ),
     )
 
@@ -133,6 +136,26 @@ async def require_answer(response: httpx2.Response) -> None:
         next_step="Check that the base URL leads to the API and not to a web page or proxy.",
         context=ErrorContext(status=response.status_code, url=redact_url(str(response.request.url))),
     )
+
+
+async def unmask_error(response: httpx2.Response) -> None:
+    """Give an error that came behind a 200 its own status, as some proxies send it: the SDK then raises it.
+
+    Else the SDK would hand it out as an answer without choices.
+    """
+    is_json = "json" in response.headers.get("content-type", "").lower()
+    if not response.is_success or not is_json or not response.request.url.path.endswith(_NEVER_WITH_ERROR):
+        return
+    raw = await response.aread()
+    if b'"error"' not in raw:
+        return
+    try:
+        body = json.loads(raw)
+    except ValueError:
+        return  # its reader says so
+    if carries_error(body):
+        told = read_error_body(body).code_number
+        response.status_code = told if told and told >= 400 else 500
 
 
 def make_client(endpoint: Endpoint, *, deadlines: Deadlines | None = None) -> openai.AsyncOpenAI:

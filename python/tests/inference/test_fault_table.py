@@ -40,7 +40,9 @@ from tests.fakes.model_server import Answer, ModelServer, Reply, Reset, Silence,
 KEY = "sekret-and-long"
 JSON = "application/json"
 HI: list[ChatCompletionUserMessageParam] = [{"role": "user", "content": "Hi"}]
-SHORT = Deadlines(connect_s=0.3, first_event_s=0.3, gap_s=0.3, total_s=2.0)
+PATIENT = Deadlines(connect_s=30.0, first_event_s=30.0, gap_s=30.0, total_s=60.0)
+SHORT = Deadlines(connect_s=30.0, first_event_s=0.5, gap_s=30.0, total_s=60.0)
+"""For the rows that are about this deadline."""
 HTML = b"<!DOCTYPE html><html><head><title>nginx</title></head><body>hi</body></html>"
 TOO_LONG = {"message": "This model's maximum context length is 256 tokens.", "param": "input_tokens", "code": 400}
 NO_TOOLS = {"message": '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'}
@@ -77,30 +79,31 @@ FAULTS: dict[str, tuple[Answer, type[ArchonError]]] = {
     "wrong content type": (Reply(200, b'{"a": 1}', content_type="text/plain"), ProtocolError),
     "truncated JSON": (Reply(200, b'{"choices": [{"inde'), ProtocolError),
     "empty body": (Reply(200, b""), ProtocolError),
+    "200 with an error": (Reply(200, {"error": {"message": "busy", "code": 503}}), Overloaded),
+    "200 with an error in words": (Reply(200, {"error": "the model crashed"}), ServerFailure),
     "redirect elsewhere": (Reply(307, b"", {"location": "http://other.invalid/v1/"}), ProtocolError),
 }
-Ask = Callable[[ActiveProvider], Awaitable[object]]
+SILENT = {"no answer", "silent in mid-body"}
+Ask = Callable[[ActiveProvider, Deadlines], Awaitable[object]]
 
 
-async def plain_chat(active: ActiveProvider) -> object:
+async def plain_chat(active: ActiveProvider, deadlines: Deadlines = PATIENT) -> object:
     url = f"{active.endpoint.base_url}/chat/completions"
     context = ErrorContext(provider=active.provider.id, operation="chat", model="fake-model", url=url)
-    async with make_client(active.endpoint, deadlines=SHORT) as client:
+    async with make_client(active.endpoint, deadlines=deadlines) as client:
         try:
-            return await client.chat.completions.create(
-                model="fake-model", messages=[{"role": "user", "content": "Hi"}]
-            )
+            return await client.chat.completions.create(model="fake-model", messages=HI)
         except (ArchonError, openai.OpenAIError, httpx2.HTTPError, ValueError) as error:
             raise typed_sdk_error(error, context, secrets=(KEY,)) from error
 
 
-async def streamed_chat(active: ActiveProvider) -> object:
-    model = ProviderChatModel(active, deadlines=SHORT, policy=NO_RETRIES)
+async def streamed_chat(active: ActiveProvider, deadlines: Deadlines = PATIENT) -> object:
+    model = ProviderChatModel(active, deadlines=deadlines, policy=NO_RETRIES)
     return [item async for item in model.stream([ChatMessage("user", "Hi")], ChatOptions())]
 
 
-async def query(active: ActiveProvider) -> object:
-    return await ProviderEmbedder(active, deadlines=SHORT).embed_query("Hi")
+async def query(active: ActiveProvider, deadlines: Deadlines = PATIENT) -> object:
+    return await ProviderEmbedder(active, deadlines=deadlines).embed_query("Hi")
 
 
 def using(server: ModelServer, ask: Ask, answer: Answer) -> ActiveProvider:
@@ -115,7 +118,7 @@ def using(server: ModelServer, ask: Ask, answer: Answer) -> ActiveProvider:
 async def test_each_fault_is_its_own_error(server: ModelServer, fault: str, ask: Ask) -> None:
     answer, expected = FAULTS[fault]
     with pytest.raises(expected) as caught:
-        await ask(using(server, ask, answer))
+        await ask(using(server, ask, answer), SHORT if fault in SILENT else PATIENT)
     body = caught.value.to_dict()
     assert {body["provider"], body["model"]} == {"vllm", "fake-model"}
     assert str(body["url"]).startswith(server.url)
@@ -128,7 +131,7 @@ async def test_the_key_does_not_follow_a_redirect_to_another_host(server: ModelS
     server.on("/v1/elsewhere", Reply(200, {}))
     away = server.url.replace("127.0.0.1", "localhost") + "/v1/elsewhere"
     with pytest.raises(ProtocolError, match="not sent"):
-        await ask(using(server, ask, Reply(307, b"", {"location": away})))
+        await ask(using(server, ask, Reply(307, b"", {"location": away})), PATIENT)
     assert server.asked("/v1/elsewhere") == []
 
 
@@ -140,8 +143,9 @@ async def test_a_redirect_within_the_server_is_followed_with_body_and_key(server
     assert followed.headers["authorization"] == f"Bearer {KEY}"
 
 
-async def test_a_refusal_is_still_the_class_that_the_sdk_would_raise(server: ModelServer) -> None:
-    answer = Reply(429, {"error": "slow down"}, {"retry-after": "7"})
+@pytest.mark.parametrize("status", [429, 200])
+async def test_a_refusal_is_still_the_class_that_the_sdk_would_raise(server: ModelServer, status: int) -> None:
+    answer = Reply(status, {"error": {"message": "slow down", "code": 429}}, {"retry-after": "7"})
     with pytest.raises(openai.RateLimitError) as caught:
         await plain_chat(using(server, plain_chat, answer))
     assert isinstance(caught.value, RateLimited)
