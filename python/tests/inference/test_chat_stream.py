@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,22 +18,22 @@ from src.inference.retry import NO_RETRIES, RetryPolicy
 from tests.fakes.chosen import chosen
 from tests.fakes.model_server import DONE, USAGE, ModelServer, Reply, Stream, answer_of, event, running, token
 
-SHORT = Deadlines(connect_s=1.0, first_event_s=0.4, gap_s=0.3, total_s=5.0)
+PATIENT = Deadlines(connect_s=30.0, first_event_s=30.0, gap_s=30.0, total_s=60.0)
 QUESTION = [ChatMessage("user", "Hi")]
 BUSY = event({"error": {"message": "The engine is currently busy", "type": "Service Unavailable", "code": 503}})
 DEAD = event({"error": {"message": "EngineCore encountered an issue.", "type": "InternalServerError", "code": 500}})
 
 
 def model_at(
-    server: ModelServer, *, policy: RetryPolicy = NO_RETRIES, deadlines: Deadlines = SHORT
+    server: ModelServer, *, policy: RetryPolicy = NO_RETRIES, deadlines: Deadlines = PATIENT
 ) -> ProviderChatModel:
     active = chosen("llm", VLLM_BASE_URL=server.url, VLLM_CHAT_MODEL="fake-model")
     return ProviderChatModel(active, deadlines=deadlines, policy=policy)
 
 
-async def said(server: ModelServer, stream: Stream) -> tuple[str, StreamEnd]:
+async def said(server: ModelServer, stream: Stream, deadlines: Deadlines = PATIENT) -> tuple[str, StreamEnd]:
     server.on("/v1/chat/completions", stream)
-    items = [item async for item in model_at(server).stream(QUESTION, ChatOptions(max_tokens=9))]
+    items = [item async for item in model_at(server, deadlines=deadlines).stream(QUESTION, ChatOptions(max_tokens=9))]
     ends = [item for item in items if isinstance(item, StreamEnd)]
     assert ends == items[-1:]
     return "".join(item.text for item in items if isinstance(item, TextDelta)), ends[0]
@@ -89,16 +90,17 @@ async def test_a_busy_server_is_asked_again_before_the_first_token(server: Model
 
 
 async def test_silence_between_tokens_is_a_stall(server: ModelServer) -> None:
-    text, end = await said(server, Stream((token("Hel"),), end="silent"))
+    text, end = await said(server, Stream((token("Hel"),), end="silent"), replace(PATIENT, gap_s=0.3))
     assert (text, end.outcome) == ("Hel", Outcome.STALLED)
     assert isinstance(end.error, StallTimeout)
 
 
 async def test_comments_do_not_keep_a_silent_stream_alive(server: ModelServer) -> None:
     server.on("/v1/chat/completions", Stream((b": keep-alive\n\n",) * 5, end="silent"))
+    model = model_at(server, deadlines=replace(PATIENT, first_event_s=0.4))
     with pytest.raises(FirstByteTimeout):
-        [_ async for _ in model_at(server).stream(QUESTION, ChatOptions())]
-    await asyncio.wait_for(server.gone.wait(), 5)
+        [_ async for _ in model.stream(QUESTION, ChatOptions())]
+    await asyncio.wait_for(server.gone.wait(), 30)
 
 
 async def test_what_fails_after_the_finish_reason_does_not_unmake_the_answer(server: ModelServer) -> None:
@@ -118,16 +120,16 @@ async def test_closing_the_iterator_hangs_up_at_once(server: ModelServer) -> Non
     stream = model_at(server, deadlines=Deadlines()).stream(QUESTION, ChatOptions())
     assert await anext(stream) == TextDelta("Hel")
     await stream.aclose()
-    await asyncio.wait_for(server.gone.wait(), 0.5)
+    await asyncio.wait_for(server.gone.wait(), 10)
 
 
 async def test_cancelling_before_the_first_token_hangs_up_too(server: ModelServer) -> None:
     server.on("/v1/chat/completions", Reply(silent=True))
     stream = model_at(server, deadlines=Deadlines()).stream(QUESTION, ChatOptions())
     waiting = asyncio.ensure_future(anext(stream))
-    await asyncio.wait_for(server.busy.wait(), 5)
+    await asyncio.wait_for(server.busy.wait(), 30)
     waiting.cancel()
-    await asyncio.wait_for(server.gone.wait(), 0.5)
+    await asyncio.wait_for(server.gone.wait(), 10)
     assert waiting.cancelled() or waiting.cancelling()
 
 

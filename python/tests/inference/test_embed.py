@@ -34,7 +34,7 @@ NAMES = {"VLLM_EMBEDDING_MODEL": "fake-model"}
 
 def at(server: ModelServer, **values: str) -> ProviderEmbedder:
     active = chosen("embedding", VLLM_BASE_URL=server.url, **{**NAMES, **values})
-    return ProviderEmbedder(active, deadlines=Deadlines(first_event_s=1.0), pacing=Pacing(start=4))
+    return ProviderEmbedder(active, deadlines=Deadlines(), pacing=Pacing(start=4))
 
 
 def vector_of(text: str) -> list[float]:

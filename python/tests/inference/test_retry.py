@@ -25,7 +25,7 @@ from src.errors import (
 )
 from src.inference.retry import RetryBudget, RetryPolicy, heals, wait_before, with_retries
 
-QUICK = RetryPolicy(attempts=3, base_s=0.0, cap_s=0.0, deadline_s=5.0)
+QUICK = RetryPolicy(attempts=3, base_s=0.0, cap_s=0.0, deadline_s=60.0)
 NEVER = (BadRequest, ServerFailure, StallTimeout, TlsFailure, FirstByteTimeout, ProviderTimeout)
 
 

@@ -38,32 +38,34 @@ from src.inference.transport_failures import error_from_transport
 from tests.fakes.chosen import chosen
 from tests.fakes.model_server import ModelServer, Reply, running
 
-SHORT = Deadlines(connect_s=0.3, first_event_s=0.5, gap_s=0.3, total_s=2.0)
+PATIENT = Deadlines(connect_s=30.0, first_event_s=30.0, gap_s=30.0, total_s=60.0)
+SHORT = Deadlines(connect_s=0.3, first_event_s=30.0, gap_s=30.0, total_s=60.0)
+"""For the test that is about connecting."""
 
 
-Ask = Callable[[str], Awaitable[None]]
+Ask = Callable[[str, Deadlines], Awaitable[None]]
 
 
-async def plain_chat(url: str) -> None:
+async def plain_chat(url: str, deadlines: Deadlines = PATIENT) -> None:
     endpoint = Endpoint(base_url=f"{url}/v1", api_key="sekret")
     context = ErrorContext(provider="vllm", operation="chat", url=endpoint.base_url)
-    async with make_client(endpoint, deadlines=SHORT) as client:
+    async with make_client(endpoint, deadlines=deadlines) as client:
         try:
             await client.chat.completions.create(model="m", messages=[{"role": "user", "content": "Hi"}])
         except openai.OpenAIError as error:
             raise typed_sdk_error(error, context) from error
 
 
-async def streamed_chat(url: str) -> None:
+async def streamed_chat(url: str, deadlines: Deadlines = PATIENT) -> None:
     active = chosen("llm", VLLM_BASE_URL=url, VLLM_CHAT_MODEL="m", VLLM_API_KEY="sekret")
-    model = ProviderChatModel(active, deadlines=SHORT, policy=NO_RETRIES)
+    model = ProviderChatModel(active, deadlines=deadlines, policy=NO_RETRIES)
     async for _ in model.stream([ChatMessage("user", "Hi")], ChatOptions()):
         pass
 
 
-async def vectors(url: str) -> None:
+async def vectors(url: str, deadlines: Deadlines = PATIENT) -> None:
     active = chosen("embedding", VLLM_BASE_URL=url, VLLM_EMBEDDING_MODEL="m", VLLM_API_KEY="sekret")
-    post = plain_post(make_client(active.endpoint, deadlines=SHORT), "m", None, ErrorContext())
+    post = plain_post(make_client(active.endpoint, deadlines=deadlines), "m", None, ErrorContext())
     plan = EmbedPlan(policy=NO_RETRIES, context=ErrorContext(provider="vllm", operation="embed"))
     [outcome] = await embed_texts(["Hi"], post, plan=plan, pacing=Pacing(), budget=RetryBudget())
     if outcome.error is not None:
@@ -97,13 +99,13 @@ async def test_a_port_without_a_server_is_refused(ask: Ask) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with pytest.raises(ConnectionRefused, match=f"127.0.0.1:{port}"):
-        await ask(f"http://127.0.0.1:{port}")
+        await ask(f"http://127.0.0.1:{port}", PATIENT)
 
 
 @for_each_use
 async def test_a_name_that_does_not_exist_is_a_dns_failure(ask: Ask) -> None:
     with pytest.raises(DnsFailure, match="no-such-host"):
-        await ask("http://no-such-host.invalid:8000")
+        await ask("http://no-such-host.invalid:8000", PATIENT)
 
 
 @for_each_use
@@ -117,7 +119,7 @@ async def test_packets_that_are_dropped_are_a_connect_timeout(ask: Ask) -> None:
             one.setblocking(False)
             one.connect_ex(address)
         with pytest.raises(ConnectTimeout):
-            await ask(f"http://127.0.0.1:{address[1]}")
+            await ask(f"http://127.0.0.1:{address[1]}", SHORT)
         for one in waiting:
             one.close()
 
@@ -126,7 +128,7 @@ async def test_packets_that_are_dropped_are_a_connect_timeout(ask: Ask) -> None:
 async def test_a_self_signed_certificate_is_said_to_be_one(ask: Ask) -> None:
     async with running(tls_server()) as server:
         with pytest.raises(TlsFailure, match="authority") as caught:
-            await ask(server.url)
+            await ask(server.url, PATIENT)
     assert "SSL_CERT_FILE" in caught.value.next_step
 
 
@@ -137,7 +139,7 @@ async def test_an_expired_certificate_is_said_to_be_one(ask: Ask, trusted: trust
     trusted.issue_cert("127.0.0.1", not_after=past).configure_cert(context)
     async with running(context) as server:
         with pytest.raises(TlsFailure, match="expired") as caught:
-            await ask(server.url)
+            await ask(server.url, PATIENT)
     assert "Renew" in caught.value.next_step
 
 
@@ -147,13 +149,13 @@ async def test_a_certificate_for_another_name_is_said_to_be_one(ask: Ask, truste
     trusted.issue_cert("models.example").configure_cert(context)
     async with running(context) as server:
         with pytest.raises(TlsFailure, match="another name"):
-            await ask(server.url)
+            await ask(server.url, PATIENT)
 
 
 @for_each_use
 async def test_https_to_a_server_without_tls_says_so(server: ModelServer, ask: Ask) -> None:
     with pytest.raises(TlsFailure, match="speaks no TLS") as caught:
-        await ask(server.url.replace("http:", "https:"))
+        await ask(server.url.replace("http:", "https:"), PATIENT)
     assert "http://" in caught.value.next_step
 
 
