@@ -147,6 +147,8 @@ class Situating:
                 try:
                     self._length = await self.narrator.chat.max_model_len() or ASSUMED_LENGTH
                     self.patience.over()
+                except ConfigurationError as error:
+                    raise _unusable(error) from error  # none is chosen, and several are served
                 except ProviderError as error:
                     await self.patience.wait(error)
             return self._length
@@ -250,6 +252,14 @@ def is_own(error: ArchonError) -> bool:
     return isinstance(error, ContextTooLong | BadRequest | ProtocolError | AnswerUnusable)
 
 
+def _unusable(error: ConfigurationError) -> ConfigurationError:
+    return ConfigurationError(
+        f"Contextual embeddings are switched on, and the chat model cannot be used: {error.message}",
+        next_step=f"{error.next_step} Or switch contextual embeddings off in Settings.",
+        context=error.context,
+    )
+
+
 async def open_situating(
     database: Database,
     factory: NarratorFactory | None,
@@ -267,9 +277,5 @@ async def open_situating(
     try:
         narrator = await factory() if factory is not None else None
     except ConfigurationError as error:
-        raise ConfigurationError(
-            f"Contextual embeddings are switched on, and the chat model cannot be used: {error.message}",
-            next_step=f"{error.next_step} Or switch contextual embeddings off in Settings.",
-            context=error.context,
-        ) from error
+        raise _unusable(error) from error
     return None if narrator is None else Situating(database, narrator, patience, tell, room_for(max_tokens))

@@ -276,6 +276,17 @@ async def test_without_a_chat_model_the_job_says_so_before_anything_is_asked(
     )  # fmt: skip
 
 
+async def test_several_chat_models_and_none_chosen_end_the_job_with_both_ways_out(
+    telling: IngestService, chat: ModelServer
+) -> None:
+    chat.on("/v1/models", Reply(body={"object": "list", "data": [model_row("one"), model_row("two")]}))
+    end = await ended(telling, await telling.start_upload(_upload()))
+    step = str(end.detail and end.detail["next_step"])
+    assert (end.status, "Choose one of them" in step, "switch contextual embeddings off" in step) == (
+        "failed", True, True,
+    )  # fmt: skip
+
+
 async def test_a_document_of_one_passage_needs_no_context(telling: IngestService, chat: ModelServer) -> None:
     end = await ended(telling, await telling.start_upload(_upload("# One\n\nA few words.")))
     assert (end.tally.chunks_stored, chat.asked(CHAT)) == (1, [])
