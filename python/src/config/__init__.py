@@ -2,6 +2,7 @@
 
 from .environment import (
     Environment,
+    hub_cache,
     load_environment,
     public_mcp_url,
     reachable,
@@ -14,6 +15,7 @@ __all__ = [
     "REPOSITORY",
     "Environment",
     "default_data_dir",
+    "hub_cache",
     "load_environment",
     "public_mcp_url",
     "reachable",

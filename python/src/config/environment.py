@@ -94,6 +94,15 @@ def reachable(host: str) -> str:
     return f"[{name}]" if ":" in name else name
 
 
+def hub_cache(environment: Environment) -> Path:
+    """Where model files lie that were fetched by their repository's name: found as the hub's own library finds it."""
+    named = environment.get("HF_HUB_CACHE")
+    if named is not None:
+        return Path(named).expanduser()
+    home = environment.get("HF_HOME") or f"{environment.get('XDG_CACHE_HOME') or '~/.cache'}/huggingface"
+    return Path(home).expanduser() / "hub"
+
+
 def server_address(environment: Environment) -> str:
     """Where the REST server is, without a path: ARCHON_SERVER_URL, else at ARCHON_SERVER_HOST, else beside us."""
     host = environment.get("ARCHON_SERVER_HOST") or reachable(environment.host)

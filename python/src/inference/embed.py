@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
+from src.config import hub_cache, load_environment
 from src.errors import (
     ArchonError,
     ConfigurationError,
@@ -252,7 +253,7 @@ class ProviderEmbedder:
         tokenizer = ServerTokenizer(self._active.provider, self._active.endpoint, model)
         if await tokenizer.available():
             return tokenizer
-        return await own_tokenizer(root, self._active.endpoint)
+        return await own_tokenizer(root, self._active.endpoint, hub_cache(load_environment()))
 
     async def _served(self, model: str) -> ServedModel | None:
         """What the server says of the model; None for a cloud, or where it does not list it."""

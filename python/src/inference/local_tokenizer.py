@@ -22,7 +22,6 @@ from .provider import Endpoint
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-HUB_CACHE = Path.home() / ".cache" / "huggingface" / "hub"
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _log = structlog.get_logger("archon.inference.tokenizer")
 
@@ -61,8 +60,11 @@ class LocalTokenizer:
         return [len(encoding.ids) for encoding in self._tokenizer.encode_batch(whole)]
 
 
-async def own_tokenizer(root: str | None, endpoint: Endpoint, *, hub: Path = HUB_CACHE) -> LocalTokenizer | None:
-    """The tokenizer of the model that the server at `endpoint` loaded from `root`; None where it is not here."""
+async def own_tokenizer(root: str | None, endpoint: Endpoint, hub: Path) -> LocalTokenizer | None:
+    """The tokenizer of the model that the server at `endpoint` loaded from `root`; None where it is not here.
+
+    `hub` is the folder of the hub's cache.
+    """
     file = tokenizer_file(root, endpoint, hub)
     if file is None:
         return None

@@ -9,6 +9,7 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
+from src.config import hub_cache, load_environment
 from src.inference.embed import build_embedder
 from src.inference.local_tokenizer import own_tokenizer, tokenizer_file
 from src.inference.provider import Endpoint
@@ -72,16 +73,45 @@ def test_a_folder_is_the_servers_own_only_on_this_machine(model_folder: Path, tm
     assert tokenizer_file(None, HERE, tmp_path) is None
 
 
-def test_a_repository_is_found_in_the_hubs_cache_by_its_whole_name(tmp_path: Path) -> None:
-    snapshot = tmp_path / "models--org--name" / "snapshots" / "abc"
+def fetched(hub: Path, tokenizer: str) -> Path:
+    """The tokenizer of org/name as the hub's library keeps it in `hub`."""
+    snapshot = hub / "models--org--name" / "snapshots" / "abc"
     snapshot.mkdir(parents=True)
-    (snapshot / "tokenizer.json").write_text("{}")
-    (tmp_path / "models--org--name" / "refs").mkdir()
-    (tmp_path / "models--org--name" / "refs" / "main").write_text("abc\n")
+    (snapshot / "tokenizer.json").write_text(tokenizer)
+    (hub / "models--org--name" / "refs").mkdir()
+    (hub / "models--org--name" / "refs" / "main").write_text("abc\n")
+    return snapshot
+
+
+def test_a_repository_is_found_in_the_hubs_cache_by_its_whole_name(tmp_path: Path) -> None:
+    snapshot = fetched(tmp_path, "{}")
     assert tokenizer_file("org/name", ELSEWHERE, tmp_path) == snapshot / "tokenizer.json"
     assert tokenizer_file("org/name-v2", ELSEWHERE, tmp_path) is None
 
 
+async def test_the_hubs_cache_is_looked_for_where_the_environment_says(
+    server: ModelServer, model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched(tmp_path / "hub", (model_folder / "tokenizer.json").read_text())
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    server.on("/tokenize", Reply(404, {"detail": "Not Found"}))
+    server.on("/v1/models", Reply(body={"data": [{**model_row("m", 20), "root": "org/name"}]}))
+    assert await build_embedder(chosen("embedding", VLLM_BASE_URL=server.url)).count_tokens(["word " * 30]) == [30]
+
+
+@pytest.mark.parametrize(
+    ("values", "place"),
+    [
+        ({}, "~/.cache/huggingface/hub"),
+        ({"XDG_CACHE_HOME": "/c"}, "/c/huggingface/hub"),
+        ({"HF_HOME": "/h", "XDG_CACHE_HOME": "/c"}, "/h/hub"),
+        ({"HF_HUB_CACHE": "~/models", "HF_HOME": "/h"}, "~/models"),
+    ],
+)
+def test_the_hubs_cache_is_where_its_own_library_has_it(values: dict[str, str], place: str) -> None:
+    assert hub_cache(load_environment(values)) == Path(place).expanduser()
+
+
 async def test_a_damaged_tokenizer_is_no_tokenizer(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{}")
-    assert await own_tokenizer(str(tmp_path), HERE) is None
+    assert await own_tokenizer(str(tmp_path), HERE, tmp_path) is None
