@@ -1,4 +1,5 @@
 import {
+  Activity,
   Bot,
   CodeXml,
   Compass,
@@ -30,6 +31,7 @@ const RUNNING: readonly Place[] = [
   { to: "/connections", label: "Connections", Icon: Plug },
   { to: "/gateway", label: "Gateway", Icon: Waypoints },
   { to: "/mcp", label: "Assistants", Icon: Bot },
+  { to: "/status", label: "Status", Icon: Activity },
   { to: "/settings", label: "Settings", Icon: Settings2 },
 ];
 /** What fits side by side on a phone, beside the menu with the rest. */

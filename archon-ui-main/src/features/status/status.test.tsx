@@ -77,9 +77,26 @@ describe("the status page", () => {
     expect(screen.getByRole("list", { name: "Errors" })).toHaveTextContent("not found 4");
   });
 
+  test("says nothing of how much is stored before Postgres has an estimate", async () => {
+    told({ store: { ...STATUS.store, rows: { chunks: 1200, pages: 0 } } });
+    open("/status");
+    const store = within(await screen.findByRole("region", { name: "Store" }));
+    const names = store.getAllByRole("term").map(({ textContent }) => textContent);
+    expect(names).toEqual(["Postgres", "pgvector", "Size", "Passages"]);
+    expect(store.getByText("about 1,200")).toBeVisible();
+  });
+
+  test("is reached from the navigation", async () => {
+    told({});
+    const { user } = open("/settings");
+    const main = (await screen.findAllByRole("navigation", { name: "Main" }))[0] as HTMLElement;
+    await user.click(within(main).getByRole("link", { name: "Status" }));
+    expect(await screen.findByRole("heading", { name: "Status", level: 1 })).toBeVisible();
+  });
+
   test("says so where no server is chosen", async () => {
     told({ models: [] });
     open("/status");
-    expect(await screen.findByText("No model server is chosen in Settings yet.")).toBeVisible();
+    expect(await screen.findByText("No model server can be asked yet.")).toBeVisible();
   });
 });

@@ -29,7 +29,7 @@ export function ServerCard({ server }: { server: ModelServerStatus }) {
           <Word tone={tone} Icon={Icon}>
             {word}
           </Word>
-          <code className="break-all font-mono text-sm text-soft">{server.address}</code>
+          <code className="min-w-0 font-mono text-sm text-soft">{server.address}</code>
         </>
       }
     >

@@ -1,3 +1,4 @@
+import { Link } from "react-router";
 import { ErrorNote } from "@/shared/ui/ErrorNote";
 import { Notice } from "@/shared/ui/Notice";
 import { Page } from "@/shared/ui/Page";
@@ -30,7 +31,15 @@ function Everything({ status, stale }: { status: StatusOfAll; stale: boolean }) 
         />
       )}
       {status.models.length === 0 && (
-        <Notice tone="info" title="No model server is chosen in Settings yet." />
+        <Notice tone="info" title="No model server can be asked yet.">
+          <p>
+            Choose one in{" "}
+            <Link to="/settings" className="link">
+              Settings
+            </Link>
+            ; how it does is shown here from then on.
+          </p>
+        </Notice>
       )}
       {status.models.map((server) => (
         <ServerCard key={`${server.provider} ${server.address}`} server={server} />

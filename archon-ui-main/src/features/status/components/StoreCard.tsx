@@ -3,16 +3,26 @@ import type { StatusOfAll } from "../api/status";
 import { Facts } from "./Facts";
 import { Section } from "./Section";
 
+const TABLES: Record<string, string> = {
+  sources: "Sources",
+  pages: "Pages",
+  chunks: "Passages",
+  code_examples: "Code examples",
+  conversations: "Conversations",
+};
+
 /** Where all of it is, how large it is, and whether indexes are still to come. */
 export function StoreCard({ store }: Pick<StatusOfAll, "store">) {
-  const rows = Object.entries(store.rows).map(
-    ([table, number]) => [table.replaceAll("_", " "), `about ${count(number)}`] as const,
-  );
+  // An estimate of Postgres; before its first look at a table that is 0, whatever there is.
+  const rows = Object.entries(TABLES).map(([table, name]) => {
+    const estimate = store.rows[table] ?? 0;
+    return [name, estimate > 0 ? `about ${count(estimate)}` : null] as const;
+  });
   return (
     <Section
       id="store"
       title="Store"
-      beside={<span className="break-all text-sm text-soft">{`${store.kind} · ${store.location}`}</span>}
+      beside={<span className="text-sm text-soft">{`${store.kind} · ${store.location}`}</span>}
     >
       <Facts
         facts={[
