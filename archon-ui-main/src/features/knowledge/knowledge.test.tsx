@@ -81,6 +81,14 @@ describe("a crawl", () => {
     expect(screen.getByText("8 pages stored as 30 passages, 2 unchanged, 1 failed.")).toBeInTheDocument();
   });
 
+  test("says how many pages its site has no more", async () => {
+    const { stream } = crawlable();
+    await startCrawl();
+    const outcome = { ...OUTCOME, pages_unchanged: 5, pages_removed: 3 };
+    stream.send("progress", { ...RUNNING, status: "completed", outcome });
+    expect(await screen.findByText("Nothing was stored, 5 unchanged, 3 removed.")).toBeVisible();
+  });
+
   test("is asked for its state one by one where events do not get through", async () => {
     crawlable();
     server.use(

@@ -44,9 +44,10 @@ export function verdict(status: string, failedPages: number): { tone: Tone | "pl
     : { tone: "good", word: "Completed" };
 }
 
-/** "3 pages stored as 41 passages, 12 unchanged, 1 failed". */
+/** "3 pages stored as 41 passages, 12 unchanged, 1 failed, 2 removed." */
 export function outcomeSentence(outcome: Omit<Outcome, "failures" | "notices">): string {
-  const { pages_stored, pages_unchanged, pages_failed, chunks_stored, chunks_without_context } = outcome;
+  const { pages_stored, pages_unchanged, pages_failed, pages_removed } = outcome;
+  const { chunks_stored, chunks_without_context } = outcome;
   const stored =
     pages_stored > 0
       ? `${plural(pages_stored, "page")} stored as ${plural(chunks_stored, "passage")}`
@@ -54,6 +55,7 @@ export function outcomeSentence(outcome: Omit<Outcome, "failures" | "notices">):
   const others = [
     pages_unchanged > 0 ? `${pages_unchanged} unchanged` : null,
     pages_failed > 0 ? `${pages_failed} failed` : null,
+    pages_removed > 0 ? `${pages_removed} removed` : null,
     chunks_without_context > 0 ? `${plural(chunks_without_context, "passage")} without a context` : null,
   ];
   return `${[stored, ...others.filter(Boolean)].join(", ")}.`;
@@ -71,7 +73,7 @@ export function jobKind(kind: string): string {
   return KINDS[kind] ?? kind;
 }
 
-/** "3 pages stored as 41 passages, 12 unchanged, 2 removed, 1 failed." */
+/** The same of a job, with what it left out; of a new embedding model, its passages. */
 export function jobOutcome({ kind, outcome, chunks_embedded }: Job): string {
   if (kind === "reembed") {
     const done = outcome.chunks_stored || chunks_embedded;
@@ -79,9 +81,5 @@ export function jobOutcome({ kind, outcome, chunks_embedded }: Job): string {
     return `${plural(done, "passage")} embedded anew${failed}.`;
   }
   const sentence = outcomeSentence(outcome).slice(0, -1);
-  const others = [
-    outcome.pages_removed > 0 ? `${outcome.pages_removed} removed` : null,
-    outcome.pages_skipped > 0 ? `${outcome.pages_skipped} left out` : null,
-  ];
-  return `${[sentence, ...others.filter(Boolean)].join(", ")}.`;
+  return outcome.pages_skipped > 0 ? `${sentence}, ${outcome.pages_skipped} left out.` : `${sentence}.`;
 }

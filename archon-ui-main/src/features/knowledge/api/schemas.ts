@@ -61,6 +61,7 @@ const Outcome = z.object({
   pages_stored: number,
   pages_unchanged: number,
   pages_failed: number,
+  pages_removed: z.number().catch(0),
   chunks_stored: number,
   chunks_without_context: z.number().catch(0),
   failures: z.array(PageFailure).catch([]),
