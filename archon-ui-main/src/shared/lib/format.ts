@@ -2,6 +2,8 @@ const numbers = new Intl.NumberFormat(undefined);
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
+const list = new Intl.ListFormat("en", { type: "conjunction" });
+
 const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
   ["year", 31_536_000],
   ["month", 2_592_000],
@@ -17,6 +19,11 @@ export function count(value: number): string {
 /** "1 page", "3 pages". */
 export function plural(value: number, one: string, many = `${one}s`): string {
   return `${count(value)} ${value === 1 ? one : many}`;
+}
+
+/** "address, key, and model". */
+export function inWords(names: readonly string[]): string {
+  return list.format(names);
 }
 
 /** "3 hours ago"; empty for what is no date. */

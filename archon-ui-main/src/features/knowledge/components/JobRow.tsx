@@ -12,10 +12,11 @@ import { WorkActions } from "./WorkActions";
 /** One job of the history: how it ended, its sums, and its pages when they are asked for. */
 export function JobRow({ job }: { job: Job }) {
   const [open, setOpen] = useState(false);
+  const verbs = verbsOf(job);
   const name = shortUrl(job.name) || jobKind(job.kind);
   return (
     <li className="card p-4 sm:p-5">
-      <div className="flex flex-wrap items-start gap-3">
+      <div className="flex flex-col gap-3 sm:flex-row sm:items-start">
         <div className="min-w-0 flex-1">
           <h2 className="font-medium leading-snug">
             {job.source_id ? (
@@ -35,7 +36,7 @@ export function JobRow({ job }: { job: Job }) {
           </p>
           <p className="mt-2 text-[0.9375rem]">{jobOutcome(job)}</p>
         </div>
-        <WorkActions id={job.id} name={name} verbs={verbsOf(job)} />
+        {verbs.length > 0 && <WorkActions id={job.id} name={name} verbs={verbs} />}
       </div>
       {job.state === "failed" && job.detail && <ErrorNote error={job.detail} className="mt-3" />}
       <details className="mt-3" onToggle={(event) => setOpen(event.currentTarget.open)}>

@@ -105,7 +105,7 @@ function ProviderCard({ provider, service, form, checked }: ProviderCardProps) {
       <span id={describedBy} className="flex flex-1 flex-col gap-2">
         <span
           className={classes(
-            "flex-1 text-sm leading-snug text-soft xs:line-clamp-3",
+            "flex-1 text-sm leading-snug text-soft xs:block",
             // On a phone only the chosen one speaks of itself; the others would be a long way to scroll.
             !checked && "hidden",
           )}

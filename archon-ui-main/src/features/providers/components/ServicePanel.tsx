@@ -1,4 +1,5 @@
 import type { ReactNode } from "react";
+import { inWords } from "@/shared/lib/format";
 import { ErrorNote } from "@/shared/ui/ErrorNote";
 import { Notice } from "@/shared/ui/Notice";
 import { chosenProvider, formFields } from "../draft";
@@ -45,7 +46,7 @@ export function ServicePanel({ service, form, children }: ServicePanelProps) {
           <>
             {shared && (
               <p className="rounded-xl bg-sunken px-4 py-3 text-[0.9375rem] text-soft">
-                {shared.map((field) => field.label).join(" and ")}: the same as for{" "}
+                {inWords(shared.map((field) => field.label))}: the same as for{" "}
                 {SERVICES[0]?.title.toLowerCase()}, set above.
               </p>
             )}
