@@ -19,7 +19,7 @@ do $archon_check$
 declare
   installed text := (select extversion from pg_extension where extname = 'vector');
   unknown text := (select string_agg(version, ', ' order by version) from archon_migrations
-                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0099', '0101', '0103'));
+                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0099', '0101', '0103', '0104'));
 begin
   if string_to_array(substring(installed from '^[0-9]+[.][0-9]+'), '.')::integer[] < array[0, 8] then
     raise exception 'pgvector % is too old: run "alter extension vector update".', installed;
@@ -4545,5 +4545,42 @@ select archon_close_to_others();
 $archon_file_0103$;
   insert into archon_migrations (version, migration_name, checksum) values ('0103', 'workers', '954293c96f2409cde1bc2cdf9e91b09c');
 end $archon_step_0103$;
+
+do $archon_step_0104$
+begin
+  if exists (select 1 from archon_migrations where version = '0104') then
+    return;
+  end if;
+  execute $archon_file_0104$
+-- A page that changed is embedded only where its text did: what is stored of it comes with the vectors it has.
+
+-- The vectors in `space` that a page's passages and code examples have already, by the hash (SHA-256, hexadecimal) of
+-- the very text each was made of. Only texts with a hash among `hashes`; a passage whose embedded text was not kept with
+-- it is left out, since headings alone do not tell it.
+create or replace function archon_page_vectors(source text, page_key text, space integer, hashes text[])
+returns table (hash text, embedding vector) language sql stable as $$
+  select distinct on (t.hash) t.hash, t.embedding
+  from (
+    select encode(sha256(convert_to(archon_embedded_text(c.content, c.heading_path, c.metadata), 'UTF8')), 'hex'),
+           v.embedding
+    from archon_page_metadata p
+      join archon_crawled_pages c on c.page_id = p.id
+      join archon_chunk_vectors v on v.space_id = space and v.chunk_id = c.id
+    where p.source_id = source and p.url_key = page_key and c.metadata ? 'context'
+    union all
+    select encode(sha256(convert_to(e.embedded_text, 'UTF8')), 'hex'), v.embedding
+    from archon_page_metadata p
+      join archon_code_examples e on e.page_id = p.id
+      join archon_code_vectors v on v.space_id = space and v.example_id = e.id
+    where p.source_id = source and p.url_key = page_key and e.embedded_text is not null
+  ) t (hash, embedding)
+  where t.hash = any (hashes)
+  order by t.hash
+$$;
+
+select archon_close_to_others();
+$archon_file_0104$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0104', 'vectors_again', '4e591881b2f1a580239be84abd07be97');
+end $archon_step_0104$;
 
 select archon_close_to_others();

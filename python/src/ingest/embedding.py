@@ -114,18 +114,20 @@ class EmbedStage:
         if len(outcomes) != len(passages):
             raise ProtocolError(f"{len(passages)} texts were sent and {len(outcomes)} answers came back.")
         left: list[_Passage] = []
+        made = 0
         trouble: ArchonError | None = None
         for passage, outcome in zip(passages, outcomes, strict=True):
             if passage.done.done():
                 continue
             if outcome.vector is not None:
                 passage.done.set_result(self._checked(outcome.vector))
+                made += 1
             elif outcome.error is not None and belongs_to_text(outcome.error):
                 passage.done.set_exception(outcome.error)
             else:
                 left.append(passage)
                 trouble = outcome.error or ProtocolError("The model server gave neither a vector nor an error.")
-        self.tell(len(passages) - len(left))
+        self.tell(made)
         if trouble is not None:
             self._is_doubtful = True
             await self.patience.wait(trouble)

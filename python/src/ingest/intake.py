@@ -50,13 +50,17 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What was written: nothing where the page is unchanged. `notice`: what people should know of it."""
+    """What was written: nothing where the page is unchanged. `notice`: what people should know of it.
+
+    `reused`: passages and code examples that kept the vector that the stored page had for the very same text.
+    """
 
     unchanged: bool
     chunks: int
     words: int
     examples: int = 0
     notice: dict[str, JsonValue] | None = None
+    reused: int = 0
 
 
 @dataclass(slots=True)
@@ -106,14 +110,16 @@ class Intake:
     async def write(self, body: Body, document: Document) -> Written:
         """Store the document unless it is stored as it is already. Embeds first, then replaces in one step.
 
+        A text that the stored page has already, letter for letter, keeps its vector and is not sent to the server.
+
         Raises:
             ContextTooLong, BadRequest: a passage cannot be embedded; the former page stands.
             Conflict, NotFound: the job was taken over, or the source deleted.
             StoreError: the database refused; the former page stands.
         """
         if await self.keep(body.place, body.url_key, document.content_hash):
-            return Written(unchanged=True, chunks=0, words=document.word_count)
-        situated, vectors = await self._embedded(body, document)
+            return Written(unchanged=True, chunks=0, words=document.word_count, reused=len(document.chunks))
+        situated, vectors, reused = await self._embedded(body, document)
         document = situated.document
         chunks = [self._chunk(document, place, vector) for place, vector in enumerate(vectors[: len(document.chunks)])]
         examples = self._examples(body, document, vectors[len(document.chunks) :])
@@ -122,23 +128,23 @@ class Intake:
         if notice is not None:
             page = replace(page, notice=notice, content_hash=f"{page.content_hash}{_INCOMPLETE}", read_as=None)
         await pages.save(self.database, body.place, page, chunks, space_id=self.space_id, examples=examples)
-        return Written(False, len(chunks), document.word_count, len(examples), notice)
+        return Written(False, len(chunks), document.word_count, len(examples), notice, reused)
 
     @property
     def _request(self) -> ReadRequest:
         return ReadRequest("text", "", None, "", Budget(self.max_tokens, self.gauge.ratio), self.rules)
 
-    async def _embedded(self, body: Body, document: Document) -> tuple[Situated, list[Vector]]:
+    async def _embedded(self, body: Body, document: Document) -> tuple[Situated, list[Vector], int]:
         for _ in range(_CUTS):
             situated = await self._situated(document)
             try:
-                return situated, await self._vectors(situated.document)
+                return situated, *await self._vectors(body, situated.document)
             except ContextTooLong:
                 # The estimate was too low for this text; shorter passages are the cure.
                 self.gauge.raise_ratio()
                 document = await self._again(body, document)
         situated = await self._situated(document)
-        return situated, await self._vectors(situated.document)
+        return situated, *await self._vectors(body, situated.document)
 
     async def _situated(self, document: Document) -> Situated:
         if self.situating is None:
@@ -150,10 +156,16 @@ class Intake:
         same = [one for one in await self.read(whole) if one.part == document.part]
         return same[0] if same else document
 
-    async def _vectors(self, document: Document) -> list[Vector]:
-        """Vectors of the passages, then of the code examples."""
+    async def _vectors(self, body: Body, document: Document) -> tuple[list[Vector], int]:
+        """Vectors of the passages, then of the code examples; and how many of them the stored page had already."""
         texts = [chunk.embedded_text for chunk in document.chunks]
-        return await self.embedding.vectors([*texts, *(example.embedded_text for example in document.examples)])
+        texts += [example.embedded_text for example in document.examples]
+        stored = await pages.vectors(
+            self.database, body.place.source_id, page_key=body.url_key, space_id=self.space_id, texts=texts
+        )
+        new = [text for text in texts if text not in stored]
+        made = iter(await self.embedding.vectors(new))
+        return [stored[text] if text in stored else next(made) for text in texts], len(texts) - len(new)
 
     def _page(self, body: Body, document: Document) -> NewPage:
         return NewPage(

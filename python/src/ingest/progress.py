@@ -91,7 +91,8 @@ class Tally:
 class JobProgress:
     """A job at one moment. `status` is one of Archon v1's words, or `paused`; `percent` never goes down; times are UTC.
 
-    Its pace is that of the passages embedded since `paced_at`, when there were `chunks_before` already.
+    Its pace is that of the passages embedded since `paced_at`, when there were `chunks_before` already. Of those that
+    have their vector (`chunks_embedded`), the model server made `vectors_made`; `vectors_reused` were stored before.
     """
 
     job_id: str
@@ -112,6 +113,8 @@ class JobProgress:
     chunks_embedded: int = 0
     chunks_situated: int = 0
     chunks_before: int = 0
+    vectors_made: int = 0
+    vectors_reused: int = 0
     code_blocks_found: int = 0
     code_examples_stored: int = 0
     tally: Tally = field(default_factory=Tally)
@@ -219,7 +222,8 @@ class JobProgress:
             "elapsedTime": round(self.elapsed_s, 1),
             "pagesCrawled": self.tally.pages_done,
             "totalPages": self.total_pages,
-            "embeddingsCreated": self.chunks_embedded,
+            "embeddingsCreated": self.vectors_made,
+            "embeddingsReused": self.vectors_reused,
             "codeBlocksFound": self.code_blocks_found,
             "contextsDone": self.chunks_situated,
         }
@@ -357,8 +361,12 @@ class Board:
         self.set(chunks_total=chunks, code_blocks_found=code_blocks)
 
     def embedded(self, count: int) -> None:
-        """So many passages more have their vector, or need none."""
-        self.set(chunks_embedded=self.now.chunks_embedded + count)
+        """So many texts more have a vector that the model server made for them."""
+        self.set(chunks_embedded=self.now.chunks_embedded + count, vectors_made=self.now.vectors_made + count)
+
+    def reused(self, count: int) -> None:
+        """So many texts more are as they were stored, and keep their vector."""
+        self.set(chunks_embedded=self.now.chunks_embedded + count, vectors_reused=self.now.vectors_reused + count)
 
     def situated(self, count: int) -> None:
         """Of so many passages more it is known what the chat model says of their place, or that it says nothing."""

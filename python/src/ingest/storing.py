@@ -105,8 +105,7 @@ def require_something(run: Run) -> None:
 
 async def _store_one(run: Run, intake: Intake, body: Body, document: Document) -> None:
     written = await intake.write(body, document)
-    if written.unchanged:
-        run.board.embedded(len(document.chunks))
+    run.board.reused(written.reused)
     tally = run.board.now.tally
     tally = tally.counted("unchanged") if written.unchanged else tally.stored(written.chunks, written.words)
     run.board.set(

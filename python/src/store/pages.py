@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -164,6 +165,19 @@ async def known(database: Database, source_id: str, *, page_key: str, space_id: 
         content_hash=columns.text(rows[0], "content_hash"),
         links=columns.texts(rows[0], "links"),
     )
+
+
+async def vectors(
+    database: Database, source_id: str, *, page_key: str, space_id: int, texts: Sequence[str]
+) -> dict[str, Vector]:
+    """Of `texts`, those that a stored page's passages or code examples were embedded as in this space, each with the
+    vector it has. Raises StoreError.
+    """
+    asked = {hashlib.sha256(text.encode()).hexdigest(): text for text in texts}
+    rows = await database.call(
+        "archon_page_vectors", source=source_id, page_key=page_key, space=space_id, hashes=list(asked)
+    )
+    return {asked[columns.text(row, "hash")]: columns.need_vector(row, "embedding") for row in rows}
 
 
 async def save(

@@ -23,7 +23,14 @@ from .together import Answer, Call, Together
 
 _DOOR, _WIDE_DOOR = "archon_call", "archon_call_many"
 _QUICK_WRITES = frozenset(
-    {"archon_page_save_whole", "archon_page_keep", "archon_page_known", "archon_frontier_add", "archon_frontier_settle"}
+    {
+        "archon_page_save_whole",
+        "archon_page_keep",
+        "archon_page_known",
+        "archon_page_vectors",
+        "archon_frontier_add",
+        "archon_frontier_settle",
+    }
 )
 """What an ingest asks for every page, many at once: those that wait go together, since a round trip is dear here."""
 _WAITS_FOR_429 = 3

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from array import array
+from dataclasses import replace
 
 import pytest
 
 from src.errors import Conflict, InvalidInput, NotFound
 from src.store import jobs, pages, sources, spaces
 from src.store.database import Database
+
+_PIECES = (("a", [0.1, -1e-7, 1 / 3]), ("b", [3.4e38, 0.0, 1.0]), ("c", [0.0, 1.0, 0.0]))
 
 
 async def _place(database: Database, source_id: str = "s1", key: str = "https://x/a") -> pages.WorkPlace:
@@ -169,3 +172,17 @@ async def test_canaries_come_back_as_they_were_kept(database: Database) -> None:
     space = await _space(database)
     await spaces.set_canaries(database, space.id, [spaces.Canary("a", array("f", [0.25, 0.5, 1.0]))])
     assert (await _space(database)).canaries == (spaces.Canary("a", array("f", [0.25, 0.5, 1.0])),)
+
+
+async def test_a_page_gives_its_vectors_back_by_the_text_they_were_made_of(database: Database) -> None:
+    place, space = await _place(database), await _space(database)
+    bare, led, unknown = (_chunk(text, vector) for text, vector in _PIECES)
+    bare, led = (replace(chunk, metadata={"context": lead}) for chunk, lead in ((bare, ""), (led, "Top > Sub")))
+    await pages.save(database, place, _page(), [bare, led, unknown], space_id=space.id)
+    texts = ["a", "Top > Sub\n\nb", "b", "Top > Sub\n\nc", "c", "ü"]
+    key = place.frontier_key
+    found = await pages.vectors(database, "s1", page_key=key, space_id=space.id, texts=texts)
+    assert found == {"a": bare.vector, "Top > Sub\n\nb": led.vector}
+    other = await spaces.ensure(database, model="m3", dimensions=3, passage_prefix="passage: ")
+    assert await pages.vectors(database, "s1", page_key=key, space_id=other.id, texts=texts) == {}
+    assert await pages.vectors(database, "s1", page_key="https://x/b", space_id=space.id, texts=texts) == {}
