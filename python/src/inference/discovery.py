@@ -22,6 +22,8 @@ from .transport_failures import error_from_transport
 CACHE_S = 30.0
 _PATIENCE = RetryPolicy(attempts=3, deadline_s=30.0)
 _ROUTE: dict[Capability, str] = {"chat": "/chat/completions", "embeddings": "/embeddings", "rerank": "/rerank"}
+SCORE_PATH = "/score"
+"""vLLM's route, beside `/v1`, that scores pairs of texts: it ranks where `/rerank` is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +261,8 @@ async def capabilities_of(provider: Provider, endpoint: Endpoint, client: Server
     for capability, route in _ROUTE.items():
         if await client.status("GET", base + route, "routes") == 405:
             present.add(capability)
+    if "rerank" not in present and await client.status("GET", client.root + SCORE_PATH, "routes") == 405:
+        present.add("rerank")
     return frozenset(present) or None
 
 

@@ -21,7 +21,7 @@ from src.errors import (
     UnsupportedFeature,
 )
 
-from .discovery import ServerClient, resolve_model
+from .discovery import SCORE_PATH, ServerClient, resolve_model
 from .models import Vector
 from .provider import ActiveProvider
 from .vectors import decode, posted_from_json
@@ -63,6 +63,7 @@ class Reranker:
     def __init__(self, active: ActiveProvider, *, timeout_s: float = 30.0) -> None:
         self._active = active
         self._judged: bool | None = None
+        self._only_scores = False
         self._client = ServerClient(active.provider, active.endpoint, timeout_s=timeout_s)
 
     async def rank(self, query: str, documents: Sequence[str]) -> list[Ranked]:
@@ -75,13 +76,30 @@ class Reranker:
         if not documents:
             return []
         model = await resolve_model(self._active)
-        body: JsonValue = {"model": model, "query": query, "documents": list(documents), **_CUT}
-        answer = await self._client.post(f"{self._base}/rerank", body, "rerank", model)
-        ranked = [_ranked(row) for row in _rows(answer)]
+        ranked = [_ranked(row) for row in _rows(await self._asked(model, query, documents))]
         found = [one for one in ranked if one is not None]
         if sorted(one.index for one in found) != list(range(len(documents))):
             raise ProtocolError("The ranking does not name every document once", context=self._context(model))
         return sorted(found, key=lambda one: one.score, reverse=True)
+
+    async def _asked(self, model: str, query: str, documents: Sequence[str]) -> JsonValue:
+        """The answer of `/rerank`, or of `/score` where the server has only that one."""
+        if self._only_scores:
+            return await self._scored(model, query, documents)
+        body: JsonValue = {"model": model, "query": query, "documents": list(documents), **_CUT}
+        try:
+            return await self._client.post(f"{self._base}/rerank", body, "rerank", model)
+        except EndpointNotFound as missing:
+            try:
+                answer = await self._scored(model, query, documents)
+            except EndpointNotFound:
+                raise missing from None
+        self._only_scores = True
+        return answer
+
+    async def _scored(self, model: str, query: str, documents: Sequence[str]) -> JsonValue:
+        body: JsonValue = {"model": model, "text_1": query, "text_2": list(documents), **_CUT}
+        return await self._client.post(f"{self._client.root}{SCORE_PATH}", body, "rerank", model)
 
     async def is_cross_encoder(self) -> bool:
         """Whether the scores are more than the cosine of the server's own embeddings; asked once.
@@ -122,14 +140,14 @@ class Reranker:
 
 
 def _rows(answer: JsonValue) -> list[JsonValue]:
-    rows = answer.get("results") if isinstance(answer, dict) else None
+    rows = answer.get("results", answer.get("data")) if isinstance(answer, dict) else None
     return rows if isinstance(rows, list) else []
 
 
 def _ranked(row: JsonValue) -> Ranked | None:
     if not isinstance(row, dict):
         return None
-    index, score = row.get("index"), row.get("relevance_score")
+    index, score = row.get("index"), row.get("relevance_score", row.get("score"))
     if not isinstance(index, int) or not isinstance(score, (int, float)) or not math.isfinite(score):
         return None
     return Ranked(index, float(score))

@@ -235,6 +235,12 @@ def ranking(scores: list[float]) -> Reply:
     return Reply(body={"id": "score-1", "model": "fake-model", "results": rows})
 
 
+def scores(*numbers: float) -> Reply:
+    """vLLM 0.32.0's answer of /score: in the order of the texts (seen 2026-11-21)."""
+    rows = [{"index": at, "object": "score", "score": score} for at, score in enumerate(numbers)]
+    return Reply(body={"id": "score-1", "object": "list", "created": 1, "model": "fake-model", "data": rows})
+
+
 def completion(text: str, finish_reason: str = "stop") -> dict[str, Any]:
     message = {"role": "assistant", "content": text}
     choice = {"index": 0, "message": message, "finish_reason": finish_reason}
