@@ -168,6 +168,11 @@ class Gauge:
     _highest: float = 0.0
     _counted: int = 0
 
+    @classmethod
+    def known(cls, embedder: Embedder, ratio: float) -> Gauge:
+        """One that was measured before and is not measured again."""
+        return cls(embedder, ratio, _highest=ratio, _counted=cls._ENOUGH)
+
     _SAMPLE = 16
     _ENOUGH = 64
     _MARGIN = 1.03

@@ -93,6 +93,7 @@ class JobProgress:
 
     Its pace is that of the passages embedded since `paced_at`, when there were `chunks_before` already. Of those that
     have their vector (`chunks_embedded`), the model server made `vectors_made`; `vectors_reused` were stored before.
+    `tokens_ratio` is what pages are cut by (tokens per estimated token) for the model of `space_id`; 0: none was yet.
     """
 
     job_id: str
@@ -115,6 +116,8 @@ class JobProgress:
     chunks_before: int = 0
     vectors_made: int = 0
     vectors_reused: int = 0
+    space_id: int = 0
+    tokens_ratio: float = 0.0
     code_blocks_found: int = 0
     code_examples_stored: int = 0
     tally: Tally = field(default_factory=Tally)

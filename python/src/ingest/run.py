@@ -19,10 +19,11 @@ from .embedding import EmbedStage, Gauge, belongs_to_text
 from .fetch import FetchPolicy
 from .intake import DEFAULT_MAX_TOKENS, Intake
 from .patience import Patience
-from .progress import Board
+from .progress import Board, progress_of
 from .reader import Readers
 from .situating import NarratorFactory, open_situating, room_for
 from .space import Entrance, Ways, open_space, space_to_write
+from .tokens import DEFAULT_RATIO
 
 EmbedderFactory = Callable[[], Awaitable[Embedder]]
 
@@ -97,7 +98,7 @@ async def open_intake(run: Run, metadata: dict[str, JsonValue]) -> AsyncIterator
         database=run.database,
         readers=run.readers,
         embedding=stage,
-        gauge=Gauge(embedder),
+        gauge=await _gauge(run, embedder, space.id),
         space_id=space.id,
         max_tokens=max_tokens - (room_for(max_tokens) if situating else 0),
         metadata=metadata,
@@ -105,6 +106,15 @@ async def open_intake(run: Run, metadata: dict[str, JsonValue]) -> AsyncIterator
     )
     async with alongside(stage.run()):
         yield intake
+
+
+async def _gauge(run: Run, embedder: Embedder, space_id: int) -> Gauge:
+    """As the source's pages were cut last: by another ratio, text that did not change would be other passages."""
+    for job in await jobs.of_source(run.database, run.source_id):
+        former = progress_of(job)
+        if former.space_id == space_id and former.tokens_ratio not in (0.0, DEFAULT_RATIO):
+            return Gauge.known(embedder, former.tokens_ratio)
+    return Gauge(embedder)
 
 
 async def run_entrance(run: Run, patience: Patience) -> Entrance:

@@ -111,6 +111,8 @@ async def _store_one(run: Run, intake: Intake, body: Body, document: Document) -
     run.board.set(
         tally=tally.noticed(body.url, written.notice),
         code_examples_stored=run.board.now.code_examples_stored + written.examples,
+        space_id=intake.space_id,
+        tokens_ratio=intake.gauge.ratio,
     )
 
 

@@ -6,6 +6,7 @@ from array import array
 
 from src.ingest.requests import CrawlRequest
 from src.ingest.service import IngestService
+from src.ingest.tokens import DEFAULT_RATIO
 from src.store import pages
 from src.store.columns import need_vector
 from src.store.database import Database
@@ -93,6 +94,21 @@ async def test_code_that_stayed_keeps_its_vector(site: Site, service: IngestServ
     site.page("/docs/", _page(One="New words of one.").replace("</main>", code))
     again = await ended(service, await service.refresh(first.source_id))
     assert (again.code_examples_stored, again.vectors_made) == (1, 1)
+
+
+async def test_a_page_is_cut_again_as_the_job_before_had_learned_to_cut(site: Site, service: IngestService) -> None:
+    words = " Internationalisation characteristically." * 6
+    many = "".join(f"<h2>Part {number}</h2><p>Part {number}.{words}</p>" for number in range(16))
+    for number in range(4):
+        link = f'<a href="{number + 1}.html">on</a>'
+        site.page(f"/{number}.html", f"<title>{number}</title><main>{many}{link}</main>", ETag='"1"')
+    long = "Long" + words * 6
+    site.page("/4.html", _page(Three=long))
+    first = await ended(service, await service.start_crawl(CrawlRequest(site.url("/0.html"), max_depth=5)))
+    site.page("/4.html", _page(One="New words of one.", Three=long))
+    again = await ended(service, await service.refresh(first.source_id))
+    assert (again.tally.pages_stored, again.vectors_made) == (1, 1)
+    assert first.tokens_ratio == again.tokens_ratio < DEFAULT_RATIO
 
 
 async def test_another_embedding_space_takes_no_vector_over(
