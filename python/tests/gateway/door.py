@@ -12,12 +12,14 @@ from src.gateway.config import GatewayConfig
 from src.gateway.log import AccessLog
 from src.gateway.serve import Listening, listen
 
-QUICK = {
-    "timeouts": {"connect_s": 1.0, "first_byte_s": 0.4, "between_bytes_s": 0.4, "answer_s": 0.4, "drain_s": 2.0},
-    "discovery": {"refresh_s": 0.3, "probe_timeout_s": 0.5},
+PATIENT = {
+    "timeouts": {"connect_s": 10.0, "first_byte_s": 30.0, "between_bytes_s": 30.0, "answer_s": 30.0, "drain_s": 30.0},
+    "discovery": {"refresh_s": 0.3, "probe_timeout_s": 10.0},
     "retries": {"first_wait_s": 0.01, "longest_wait_s": 0.1},
 }
-"""Deadlines short enough for tests."""
+"""A gateway that looks and retries often, and waits longer than a busy machine needs."""
+SOON = {"first_byte_s": 0.4, "between_bytes_s": 0.4, "answer_s": 0.4}
+"""Time-outs for tests of what does not come."""
 CHAT: dict[str, object] = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 STREAM: dict[str, object] = {**CHAT, "stream": True}
 
@@ -162,12 +164,12 @@ class Door:
 async def open_door(
     urls: list[str], environment: dict[str, str] | None = None, host: str = "127.0.0.1", **tables: object
 ) -> Door:
-    """A gateway before these servers, with quick deadlines. Tables of gateway.toml replace the defaults."""
+    """A gateway before these servers, with patient deadlines. Tables of gateway.toml replace the defaults."""
     pool = {"name": "pool", "upstreams": [{"url": url} for url in urls]} | dict(tables.pop("pool", {}))  # type: ignore[call-overload]
     merged: dict[str, object] = {"pools": [pool]}
-    for name in {*QUICK, *tables}:
+    for name in {*PATIENT, *tables}:
         wanted = tables.get(name)
-        merged[name] = QUICK.get(name, {}) | wanted if isinstance(wanted, dict) else wanted or QUICK[name]
+        merged[name] = PATIENT.get(name, {}) | wanted if isinstance(wanted, dict) else wanted or PATIENT[name]
     config = GatewayConfig.model_validate(merged)
     lines: list[dict[str, object]] = []
     log = AccessLog(lambda text: lines.extend(json.loads(line) for line in text.splitlines()))

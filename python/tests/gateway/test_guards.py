@@ -98,7 +98,7 @@ async def test_an_idle_connection_is_closed_silently(stage: Stage) -> None:
     client = await door.client()
     await client.send("GET", "/health/live")
     await client.answer()
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         assert await client.reader.read() == b""
 
 
@@ -181,7 +181,9 @@ async def test_a_keys_rate_is_limited(stage: Stage) -> None:
 async def test_a_keys_requests_at_a_time_are_limited(stage: Stage) -> None:
     server = await stage.server()
     server.behaves = hang
-    door = await stage.door(server, keys=[{"name": "one", "key": "one-key", "max_concurrent": 1}])
+    door = await stage.door(
+        server, keys=[{"name": "one", "key": "one-key", "max_concurrent": 1}], timeouts={"answer_s": 2.0}
+    )
     headers = {"Authorization": "Bearer one-key"}
     first = asyncio.create_task(door.ask("/v1/chat/completions", CHAT, headers))
     await until(lambda: len(server.seen) == 1)

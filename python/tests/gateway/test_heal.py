@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from .conftest import Stage
-from .door import Answer, Door, until
+from .door import SOON, Answer, Door, until
 from .faulty import DONE, Line, Seen, event, stream
 
 WORDS = ["Once", " upon", " a", " time", " there", " was", " a", " fox"]
@@ -65,10 +65,10 @@ class Teller:
         await line.end()
 
 
-async def _door(stage: Stage, teller: Teller, *, heal: bool = True) -> Door:
+async def _door(stage: Stage, teller: Teller, *, heal: bool = True, timeouts: dict[str, float] | None = None) -> Door:
     one, two = await stage.server(), await stage.server()
     one.behaves = two.behaves = teller
-    return await stage.door(one, two, pool={"heal": heal})
+    return await stage.door(one, two, pool={"heal": heal}, timeouts=timeouts or {})
 
 
 def text_of(answer: Answer) -> str:
@@ -79,7 +79,7 @@ def text_of(answer: Answer) -> str:
 @pytest.mark.parametrize("words", [1, 4, 7])
 @pytest.mark.parametrize("ending", ["reset", "hang", "end"])
 async def test_the_client_sees_one_unbroken_text(stage: Stage, words: int, ending: str) -> None:
-    door = await _door(stage, Teller(words, ending))
+    door = await _door(stage, Teller(words, ending), timeouts=SOON if ending == "hang" else None)
     answer = await door.stream(max_tokens=8, temperature=0)
     assert (text_of(answer), answer.ended, answer.body.endswith(DONE)) == (STORY, True, True)
     assert {event["id"] for event in answer.events} == {"chatcmpl-1"}
@@ -88,7 +88,7 @@ async def test_the_client_sees_one_unbroken_text(stage: Stage, words: int, endin
 
 
 async def test_comments_do_not_hide_the_stall_of_a_continuation(stage: Stage) -> None:
-    door = await _door(stage, Teller(chatters=True))
+    door = await _door(stage, Teller(chatters=True), timeouts=SOON)
     answer = await door.stream(max_tokens=8, temperature=0)
     assert ("error" in answer.events[-1], door.log[0]["outcome"]) == (True, "truncated")
     assert door.count("heals_total", result="failed") == 1
