@@ -5,6 +5,7 @@ A file that crashes a parser, loops or eats memory takes this process down and n
 
 from __future__ import annotations
 
+import os
 import sys
 
 from src.errors import ArchonError, DocumentTooLarge, DocumentUnreadable
@@ -17,6 +18,9 @@ except ImportError:  # Windows has no limits to set; the time limit of the paren
 
 MEMORY_BYTES = 2_000_000_000
 """Address space of this process: pdfium and Python map more than they use."""
+_NICENESS = 5
+"""A crawl reads for minutes on end; on a machine of few cores, people and model servers go first. No more than this:
+the time limit goes by the clock, and a reader that hardly ever gets its turn would fail at good files."""
 
 
 def main() -> None:
@@ -24,6 +28,7 @@ def main() -> None:
     if resource is not None:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        os.nice(_NICENESS)
     stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
     # A parser that prints must not write between the frames.
     sys.stdout = sys.stderr

@@ -161,6 +161,12 @@ async def test_a_reader_that_died_while_idle_is_replaced(readers: Readers) -> No
     assert (await _read(readers, "text", "second")).markdown == "second"
 
 
+async def test_a_reader_lets_others_go_first(readers: Readers) -> None:
+    await _read(readers, "text", "words")
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.getpriority(os.PRIO_PROCESS, readers._idle[0].pid) == min(own + 5, 19)
+
+
 @pytest.mark.parametrize(
     ("content_type", "name", "kind"),
     [
