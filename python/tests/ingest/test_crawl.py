@@ -106,6 +106,29 @@ async def test_pages_that_only_the_sites_sitemap_names_are_found(site: Site, ser
     assert "/other/x.html" not in site.hits
 
 
+async def test_a_sitemap_index_that_names_other_hosts_brings_only_the_sites_own_pages(
+    site: Site, service: IngestService
+) -> None:
+    small_site(site)
+    parts = (site.url("/own.xml"), "http://other.invalid/sitemap.xml", "//other.invalid/more.xml")
+    listed = "".join(f"<sitemap><loc>{url}</loc></sitemap>" for url in parts)
+    site.page("/sitemap.xml", f"<sitemapindex>{listed}</sitemapindex>", "text/xml")
+    inner = "".join(f"<url><loc>{url}</loc></url>" for url in (site.url("/docs/a.html"), "http://other.invalid/b.html"))
+    site.page("/own.xml", f"<urlset>{inner}</urlset>", "text/xml")
+    end = await ended(service, await service.start_crawl(CrawlRequest(site.url("/sitemap.xml"))))
+    assert (end.status, end.tally.pages_stored, end.tally.pages_failed) == ("completed", 1, 0)
+    assert not any("other.invalid" in line for line in end.logs)
+
+
+async def test_llms_txt_may_name_its_pages_relative_to_itself(site: Site, service: IngestService) -> None:
+    small_site(site)
+    links = "- [A](a.html)\n- [B](./b.html)\n- [C](../docs/c.html)\n- [Away](//other.invalid/d.html)\n"
+    site.page("/docs/llms.txt", f"# Site\n\n{links}", "text/plain")
+    end = await ended(service, await service.start_crawl(CrawlRequest(site.url("/docs/llms.txt"))))
+    assert (end.crawl_type, end.tally.pages_stored, end.tally.pages_failed) == ("llms-txt", 4, 0)
+    assert {f"/docs/{name}.html" for name in "abc"} <= set(site.hits)
+
+
 async def test_llms_txt_brings_the_pages_that_it_lists(site: Site, service: IngestService) -> None:
     small_site(site)
     site.page("/llms.txt", "# Site\n\n- [A](/docs/a.html): about a\n- [X](other/x.html)\n", "text/plain")
