@@ -171,6 +171,16 @@ async def hang(line: Line, seen: Seen) -> None:
     await asyncio.Event().wait()
 
 
+def after(release: asyncio.Event) -> Behaviour:
+    """Answer well, once that is set."""
+
+    async def behave(line: Line, seen: Seen) -> None:
+        await release.wait()
+        await good(line, seen)
+
+    return behave
+
+
 async def _ending(line: Line, ending: str) -> None:
     if ending == "end":
         await line.end()

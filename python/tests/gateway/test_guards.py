@@ -12,7 +12,7 @@ from src.errors import ConfigurationError
 
 from .conftest import Stage
 from .door import CHAT, open_door, until
-from .faulty import hang
+from .faulty import after
 
 KEYS = [
     {"name": "reader", "key": "key-of-reader"},
@@ -180,15 +180,15 @@ async def test_a_keys_rate_is_limited(stage: Stage) -> None:
 
 async def test_a_keys_requests_at_a_time_are_limited(stage: Stage) -> None:
     server = await stage.server()
-    server.behaves = hang
-    door = await stage.door(
-        server, keys=[{"name": "one", "key": "one-key", "max_concurrent": 1}], timeouts={"answer_s": 2.0}
-    )
+    release = asyncio.Event()
+    server.behaves = after(release)
+    door = await stage.door(server, keys=[{"name": "one", "key": "one-key", "max_concurrent": 1}])
     headers = {"Authorization": "Bearer one-key"}
     first = asyncio.create_task(door.ask("/v1/chat/completions", CHAT, headers))
     await until(lambda: len(server.seen) == 1)
     second = await door.ask("/v1/chat/completions", CHAT, headers)
-    assert (second.status, second.error["code"], (await first).status) == (429, "rate_limit_exceeded", 504)
+    release.set()
+    assert (second.status, second.error["code"], (await first).status) == (429, "rate_limit_exceeded", 200)
 
 
 async def test_requests_are_counted_by_key(stage: Stage) -> None:

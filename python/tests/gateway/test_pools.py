@@ -11,17 +11,7 @@ import pytest
 
 from .conftest import Stage
 from .door import CHAT, until
-from .faulty import Behaviour, Line, Seen, good, hang
-
-
-def after(release: asyncio.Event) -> Behaviour:
-    """Answer well, once that is set."""
-
-    async def behave(line: Line, seen: Seen) -> None:
-        await release.wait()
-        await good(line, seen)
-
-    return behave
+from .faulty import Line, Seen, after, good, hang
 
 
 async def test_requests_spread_over_servers_of_one_model(stage: Stage) -> None:

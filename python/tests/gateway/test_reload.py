@@ -15,7 +15,7 @@ from src.gateway.serve import reload
 
 from .conftest import Stage
 from .door import CHAT, STREAM, Door, until
-from .faulty import DONE, hang
+from .faulty import DONE, after, hang
 from .test_heal import STORY, Teller, text_of
 from .test_operation import Held, with_upstreams
 
@@ -59,15 +59,15 @@ async def test_who_waits_in_line_during_a_reload_is_served_in_turn(stage: Stage)
 
 async def test_requests_under_way_still_count_for_their_key_and_no_longer_once_they_end(stage: Stage) -> None:
     server = await stage.server()
-    server.next = [hang]
-    door = await stage.door(
-        server, keys=[{"name": "one", "key": "one-key", "max_concurrent": 1}], timeouts={"answer_s": 2.0}
-    )
+    release = asyncio.Event()
+    server.behaves = after(release)
+    door = await stage.door(server, keys=[{"name": "one", "key": "one-key", "max_concurrent": 1}])
     keyed = {"Authorization": "Bearer one-key"}
     first = asyncio.create_task(door.ask(PATH, CHAT, keyed))
     await until(lambda: len(server.seen) == 1)
     reload(door.listening, lambda: door.gateway.config)
     during = (await door.ask(PATH, CHAT, keyed)).status
+    release.set()
     await first
     assert (during, (await door.ask(PATH, CHAT, keyed)).status) == (429, 200)
 
