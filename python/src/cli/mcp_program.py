@@ -9,7 +9,7 @@ import httpx
 
 from src.config import REPOSITORY, Environment, reachable
 
-from .ports import require_free
+from .launched import Launched, launch
 from .processes import Processes, Program, fingerprint_of
 from .steps import Step
 
@@ -42,23 +42,32 @@ class McpProgram:
         except httpx.HTTPError:
             return False
 
-    def start(self, step: Step) -> bool:
-        """Start it unless it runs as wanted; True when it was started now.
+    def launch(self) -> Launched:
+        """Start it unless it runs as wanted, without waiting.
 
         Raises:
-            StepFailed: the port is taken, or it did not answer in time.
+            StepFailed: the port is taken.
         """
-        program = self._program()
-        running = self.processes.find(MCP)
-        if running and running.leader and running.fingerprint == program.fingerprint and self.is_alive():
-            step.note = f"runs already at {self.address}"
-            return False
-        self.stop()
-        require_free(program.port, host=self.environment.host, variable="ARCHON_MCP_PORT", what="Archon's MCP server")
-        started = self.processes.start(program, cwd=REPOSITORY / "python")
-        self.processes.wait_for(started, self.is_alive, within_s=MCP_WITHIN_S, what="The MCP server")
-        step.note = self.address + ("  restarted: its code or settings changed" if running else "")
-        return True
+        return launch(
+            self.processes,
+            self._program(),
+            answers=self.is_alive,
+            address=self.address,
+            host=self.environment.host,
+            variable="ARCHON_MCP_PORT",
+            what="Archon's MCP server",
+        )
+
+    def wait(self, launched: Launched, step: Step) -> bool:
+        """Return once it answers; True when it was started now.
+
+        Raises:
+            StepFailed: it ended, or did not answer in time.
+        """
+        if launched.running:
+            self.processes.wait_for(launched.running, launched.look, within_s=MCP_WITHIN_S, what="The MCP server")
+        launched.tell(step)
+        return launched.running is not None
 
     def stop(self) -> bool:
         """Stop it; True when it ran."""

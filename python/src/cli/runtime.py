@@ -70,8 +70,8 @@ def _up(*, attached: bool, wait: bool) -> None:
     stack = Stack(environment, steps)
     with only_one(stack.processes.run_dir), _stopped_unless_complete(stack) as complete:
         stack.start_database()
-        started = stack.start_server()
-        started = _without_harm(stack, stack.start_mcp) or started
+        started, mcp = stack.start_server()
+        started = _without_harm(stack, lambda: stack.wait_for_mcp(mcp)) or started
         started = _without_harm(stack, stack.start_gateway) or started
         _tell(stack)
         try:
@@ -96,9 +96,9 @@ def _stopped_unless_complete(stack: Stack) -> Iterator[threading.Event]:
     try:
         yield complete
     finally:
-        if not complete.is_set() and not ran_before:
+        if not complete.is_set():
             with _uninterrupted():
-                stack.stop()
+                stack.stop_new(ran_before)
 
 
 def _without_harm(stack: Stack, start: Callable[[], bool]) -> bool:

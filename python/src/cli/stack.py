@@ -19,11 +19,11 @@ from src.store.embedded import EmbeddedPostgres
 from src.store.place import place_of
 
 from .gateway_program import GATEWAY, GatewayProgram, settings_in_force
+from .launched import Launched, launch
 from .local_vllm.installation import LocalVllmInstallation, unsupported_reason
 from .local_vllm.roles import CHAT, ROLES
 from .local_vllm.servers import LocalVllmServers
 from .mcp_program import MCP, McpProgram
-from .ports import require_free
 from .processes import Processes, Program, fingerprint_of
 from .steps import StepFailed, Steps
 
@@ -93,26 +93,26 @@ class Stack:
             applied = asyncio.run(started.bring_up_to_date())
             step.note = f"{len(applied)} migrations applied" if applied else "up to date"
 
-    def start_server(self) -> bool:
-        """Start the server unless it runs as wanted; True when it was started now.
+    def start_server(self) -> tuple[bool, Launched | StepFailed]:
+        """Start the server unless it runs as wanted, and the MCP server beside it, which is not waited for.
+
+        True when the server was started now; and for `wait_for_mcp` the MCP server, or why it could not be launched.
 
         Raises:
-            StepFailed: the port is taken, or the server did not become ready.
+            StepFailed: the port is taken (then nothing was launched), or the server did not become ready.
         """
-        program = self._server_program()
-        running = self.processes.find(SERVER)
-        with self.steps.step("Server", announce="starting") as step:
-            if running and running.leader and running.fingerprint == program.fingerprint and self.is_healthy():
-                step.note = f"runs already at {self.address}"
-                return False
-            self.processes.stop(SERVER, within_s=SERVER_STOP_WITHIN_S)
-            require_free(
-                program.port, host=self.environment.host, variable="ARCHON_SERVER_PORT", what="Archon's server"
-            )
-            started = self.processes.start(program, cwd=REPOSITORY / "python")
-            self.processes.wait_for(started, self.is_healthy, within_s=SERVER_WITHIN_S, what="The server")
-            step.note = f"{self.address}" + ("  restarted: its code or settings changed" if running else "")
-        return True
+        with self.steps.step("Server", announce="starting, and MCP beside it") as step:
+            server, mcp = self._launch_server(), self._launch_mcp()
+
+            def ready() -> bool:
+                if isinstance(mcp, Launched):
+                    mcp.look()  # its own time is taken while the server is waited for
+                return server.look()
+
+            if server.running:
+                self.processes.wait_for(server.running, ready, within_s=SERVER_WITHIN_S, what="The server")
+            server.tell(step)
+        return server.running is not None, mcp
 
     def start_gateway(self) -> bool:
         """Start the gateway where model servers are known; True when it was started now.
@@ -133,14 +133,16 @@ class Stack:
         with self.steps.step("Gateway", announce="starting") as step:
             return self.gateway.start(step, values)
 
-    def start_mcp(self) -> bool:
-        """Start the MCP server; True when it was started now.
+    def wait_for_mcp(self, launched: Launched | StepFailed) -> bool:
+        """Return once the MCP server that `start_server` launched answers; True when it was started now.
 
         Raises:
             StepFailed: its port is taken, or it did not answer. The rest works without.
         """
-        with self.steps.step("MCP", announce="starting") as step:
-            return self.mcp.start(step)
+        with self.steps.step("MCP") as step:
+            if isinstance(launched, StepFailed):
+                raise launched
+            return self.mcp.wait(launched, step)
 
     def start_models(self) -> bool:
         """Install the local vLLM where needed and start it without waiting; True when something was started.
@@ -177,6 +179,17 @@ class Stack:
             if self.postgres.stop():
                 stopped.append("Postgres")
         return stopped
+
+    def stop_new(self, ran_before: frozenset[str]) -> None:
+        """Stop the programs that run now and did not before; Postgres too where nothing ran.
+
+        Raises:
+            StepFailed: Postgres did not stop.
+        """
+        if not ran_before:
+            self.stop()
+        for name in self.running() - ran_before:
+            self.processes.stop(name, within_s=SERVER_STOP_WITHIN_S)
 
     def running(self) -> frozenset[str]:
         """Names of the programs that run now."""
@@ -235,6 +248,28 @@ class Stack:
             f"Postgres never runs as root, and other users cannot enter {folder}.",
             next_step="Name one they can enter in ARCHON_DATA_DIR (for example /var/lib/archon), or leave it blank.",
         )
+
+    def _launch_server(self) -> Launched:
+        return launch(
+            self.processes,
+            self._server_program(),
+            answers=self.is_healthy,
+            address=self.address,
+            host=self.environment.host,
+            variable="ARCHON_SERVER_PORT",
+            what="Archon's server",
+        )
+
+    def _launch_mcp(self) -> Launched | StepFailed:
+        if self.environment.mcp_port == self.environment.server_port:  # free as long as the server is still loading
+            return StepFailed(
+                f"Archon's MCP server needs port {self.environment.mcp_port}, which Archon's server has.",
+                next_step="Choose another port with ARCHON_MCP_PORT, for example in .env.",
+            )
+        try:
+            return self.mcp.launch()
+        except StepFailed as problem:
+            return problem
 
     def _server_program(self) -> Program:
         values = self._server_values()

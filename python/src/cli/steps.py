@@ -34,11 +34,13 @@ class Step:
     name: str
     note: str = ""
     started: float = field(default_factory=time.monotonic)
+    ended: float | None = None
+    """On the monotonic clock, where it was done before its line is written."""
 
     @property
     def seconds(self) -> float:
         """How long it runs or ran."""
-        return time.monotonic() - self.started
+        return (self.ended or time.monotonic()) - self.started
 
 
 class Steps:

@@ -94,10 +94,20 @@ def test_a_taken_port_is_a_sentence_and_leaves_nothing_running(installation: Ins
     assert failed.returncode == 1
     assert f"needs port {installation.port}, which '" in failed.stderr
     assert json.loads(second.archon("status", "--json").stdout)["programs"][0]["state"] == "stopped"
+    assert list((parent / "run").glob("*.json")) == []  # the server's port answers: the first one has it
+
+
+def test_without_a_port_for_mcp_the_server_is_there_all_the_same(installation: Installation) -> None:
+    other = Installation(installation.folder, installation.port, mcp_port=installation.port)
+    started = other.archon("up")
+    assert started.returncode == 0
+    assert "Archon's MCP server needs port" in started.stdout
+    assert httpx.get(f"http://127.0.0.1:{installation.port}/health").is_success
+    assert installation.archon("up").returncode == 0
 
 
 def test_after_up_no_migration_is_pending(installation: Installation) -> None:
-    assert json.loads(installation.archon("migrate", "--json").stdout) == {"applied": []}
+    assert json.loads(installation.archon("migrate", "--json").stdout)["applied"] == []
 
 
 def test_down_stops_all_and_doctor_then_says_what_is_missing() -> None:
