@@ -86,6 +86,13 @@ describe("the status page", () => {
     expect(store.getByText("about 1,200")).toBeVisible();
   });
 
+  test("says of a server that nobody asked yet that a check is to come", async () => {
+    told({ models: [{ ...UP, state: "unasked", figures: null, checks: [] }] });
+    open("/status");
+    const card = within(await screen.findByRole("region", { name: "vLLM for chat" }));
+    expect(card.getByText("The first check is still to come.")).toBeVisible();
+  });
+
   test("is reached from the navigation", async () => {
     told({});
     const { user } = open("/settings");

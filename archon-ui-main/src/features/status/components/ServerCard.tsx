@@ -33,6 +33,7 @@ export function ServerCard({ server }: { server: ModelServerStatus }) {
         </>
       }
     >
+      {server.state === "unasked" && <p className="text-soft">The first check is still to come.</p>}
       {server.figures && <Facts facts={busy(server.figures)} />}
       <LastFailure failure={server.last_failure} />
       <CheckHistory checks={server.checks} of={name} />

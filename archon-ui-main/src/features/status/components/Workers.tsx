@@ -1,7 +1,9 @@
-import { plural } from "@/shared/lib/format";
+import { count, plural } from "@/shared/lib/format";
 import type { StatusOfAll } from "../api/status";
 import { Facts } from "./Facts";
 import { Section } from "./Section";
+
+const ENDED = new Set(["completed", "failed", "cancelled"]);
 
 /** The processes with work in hand, and the jobs by state. */
 export function Workers({ workers, jobs }: Pick<StatusOfAll, "workers" | "jobs">) {
@@ -23,7 +25,12 @@ export function Workers({ workers, jobs }: Pick<StatusOfAll, "workers" | "jobs">
           ))}
         </ul>
       )}
-      <Facts facts={Object.entries(jobs).map(([state, number]) => [`Jobs ${state}`, String(number)])} />
+      <Facts
+        facts={Object.entries(jobs).map(([state, number]) => [
+          `Jobs ${state}${ENDED.has(state) ? " within a day" : ""}`,
+          count(number),
+        ])}
+      />
     </Section>
   );
 }
