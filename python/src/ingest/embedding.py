@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from src.errors import (
@@ -26,6 +27,9 @@ BATCH = 32
 WORKERS = 192
 """Requests offered at once; how many really run at once is the embedder's own decision."""
 _FILL_S = 0.02
+"""How long a request waits for more texts where the server has nothing to do."""
+_FILLS = 10
+"""So many times as long it waits while others are under way: it would only stand behind them, half empty."""
 _QUEUE = 8192
 
 
@@ -47,6 +51,7 @@ class EmbedStage:
     workers: int = WORKERS
     prove: Callable[[], Awaitable[object]] | None = None
     """Sees that the server still gives the vectors of the space: asked after every outage. May raise as `run`."""
+    _under_way: int = 0
     _is_doubtful: bool = False
     _proving: asyncio.Lock = field(default_factory=asyncio.Lock)
     _queue: asyncio.Queue[_Passage] = field(default_factory=lambda: asyncio.Queue(_QUEUE))
@@ -75,31 +80,37 @@ class EmbedStage:
         return [passage.done.exception() or passage.done.result() for passage in passages]  # type: ignore[misc]
 
     async def run(self) -> None:
-        """Work until cancelled.
+        """Work until cancelled. One loop gathers, since several that wait would take a page's passages apart.
 
         Raises:
             ArchonError: the model server cannot be used any more; the whole job has to end.
         """
+        places = asyncio.Semaphore(self.workers)
         async with asyncio.TaskGroup() as group:
-            for _ in range(self.workers):
-                group.create_task(self._work())
+            while True:
+                await places.acquire()
+                passages = await self._gather()
+                group.create_task(self._work(passages, places))
 
-    async def _work(self) -> None:
-        while True:
-            passages = await self._gather()
+    async def _work(self, passages: list[_Passage], places: asyncio.Semaphore) -> None:
+        self._under_way += 1
+        try:
             while passages:
                 passages = await self._embed(passages)
+        finally:
+            self._under_way -= 1
+            places.release()
 
     async def _gather(self) -> list[_Passage]:
-        """The next passages: as many as there are, waiting a moment for a full request."""
+        """The next passages: a full request, or what came in the time that one may wait."""
         passages = [await self._queue.get()]
-        deadline = asyncio.get_running_loop().time() + _FILL_S
-        try:
-            async with asyncio.timeout_at(deadline):
-                while len(passages) < self.batch:
-                    passages.append(await self._queue.get())
-        except TimeoutError:
-            pass
+        for _ in range(_FILLS):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_FILL_S):
+                    while len(passages) < self.batch:
+                        passages.append(await self._queue.get())
+            if len(passages) == self.batch or not self._under_way:
+                break
         return passages
 
     async def _embed(self, passages: list[_Passage]) -> list[_Passage]:
