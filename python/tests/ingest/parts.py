@@ -17,12 +17,15 @@ from src.inference.retry import NO_RETRIES
 from src.ingest.fetch import FetchPolicy
 from src.ingest.jobs import Lease
 from src.ingest.progress import JobProgress
+from src.ingest.requests import CrawlRequest
 from src.ingest.run import Limits
 from src.ingest.service import IngestService
 from src.ingest.situating import Narrator, NarratorFactory
 from src.store.database import Database
 from tests.fakes.chosen import chosen
 from tests.fakes.model_server import ModelServer, Reply, Request, embeddings
+
+from .site import Site
 
 POLICY = FetchPolicy(allow_private=True, max_bytes=1_000_000, backoff_s=0.01, idle_s=15.0, total_s=30.0, attempts=2)
 LIMITS = Limits(patience_s=10.0, backoff_s=0.02)
@@ -120,3 +123,18 @@ async def until(service: IngestService, job_id: str, holds: Callable[[JobProgres
         if holds(progress):
             return progress
     raise AssertionError("the job ended before")
+
+
+async def past_the_first_page(site: Site, service: IngestService, start: str) -> JobProgress:
+    """A crawl of `small_site` whose first page is stored before the site gives the others.
+
+    Passages of several pages share a request: what happens to the others' would happen to the first page's too.
+    """
+    stored = asyncio.Event()
+    for name in "ab":
+        [page] = site.answers[f"/docs/{name}.html"]
+        page.hold = stored
+    job = await service.start_crawl(CrawlRequest(start))
+    progress = await until(service, job, lambda progress: progress.tally.pages_stored == 1)
+    stored.set()
+    return progress

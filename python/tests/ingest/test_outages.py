@@ -17,7 +17,7 @@ from src.store.postgres import PostgresDatabase
 from tests.fakes.chosen import chosen
 from tests.fakes.model_server import ModelServer, Reply, Request, Silence
 
-from .parts import LEASE, LIMITS, POLICY, embed_reply, ended, open_service, until
+from .parts import LEASE, LIMITS, POLICY, embed_reply, ended, open_service, past_the_first_page, until
 from .site import Site
 from .test_crawl import small_site
 
@@ -40,7 +40,7 @@ async def test_a_job_waits_in_the_queue_for_a_server_that_stays_away_and_goes_on
     busy = Reply(503, {"error": {"message": "busy"}}, headers={"retry-after": "0"})
     models.on("/v1/embeddings", lambda r: busy if "page b" in str(r.json()) else embed_reply()(r))
     async with open_service(database, models.url, limits=IMPATIENT) as service:
-        job = await service.start_crawl(CrawlRequest(small_site(site)))
+        job = (await past_the_first_page(site, service, small_site(site))).job_id
         waiting = await until(service, job, lambda now: "It is tried again in" in now.message)
         models.on("/v1/embeddings", embed_reply())
         end = await ended(service, job)
@@ -54,7 +54,7 @@ async def test_a_server_that_comes_back_with_other_weights_is_found_out_before_i
     busy = Reply(503, {"error": {"message": "busy"}}, headers={"retry-after": "0"})
     models.on("/v1/embeddings", lambda r: busy if "page b" in str(r.json()) else embed_reply()(r))
     async with open_service(database, models.url) as service:
-        job = await service.start_crawl(CrawlRequest(small_site(site)))
+        job = (await past_the_first_page(site, service, small_site(site))).job_id
         await until(service, job, lambda now: now.message.startswith("Waiting:"))
         models.on("/v1/embeddings", embed_reply(seed="other weights"))
         end = await ended(service, job)

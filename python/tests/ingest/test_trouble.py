@@ -12,7 +12,7 @@ from src.store import jobs, pages, sources
 from src.store.database import Database
 from tests.fakes.model_server import ModelServer, Reply, Request, Silence
 
-from .parts import embed_reply, ended, open_service, until
+from .parts import embed_reply, ended, open_service, past_the_first_page, until
 from .site import Answer, Site
 from .test_crawl import small_site
 
@@ -23,18 +23,9 @@ def _only_known(request: Request) -> Reply | Silence:
 
 
 async def _stuck_after_one_page(site: Site, service: IngestService, models: ModelServer) -> JobProgress:
-    """A crawl whose first page is stored and whose others wait for a model server that is silent.
-
-    The others come only now: passages of several pages share a request, and the first page's would be stuck too.
-    """
+    """A crawl whose first page is stored and whose others wait for a model server that is silent."""
     models.on("/v1/embeddings", _only_known)
-    start, stored = small_site(site), asyncio.Event()
-    for name in "ab":
-        [page] = site.answers[f"/docs/{name}.html"]
-        page.hold = stored
-    job = await service.start_crawl(CrawlRequest(start))
-    progress = await until(service, job, lambda progress: progress.tally.pages_stored == 1)
-    stored.set()
+    progress = await past_the_first_page(site, service, small_site(site))
     await models.busy.wait()
     return progress
 
