@@ -54,7 +54,7 @@ def show_version() -> None:
 def main() -> None:
     """Run a command; a failure is one sentence and what to do, never a traceback."""
     try:
-        app()
+        app(prog_name="archon")
     except ArchonError as error:
         raise SystemExit(fail(error, as_json="--json" in sys.argv).exit_code) from None
 
