@@ -31,7 +31,7 @@ class SchemaView:
         if self.state.unknown:
             return "Start the newer version of Archon that made this schema."
         if self.state.pending:
-            return SETUP_STEP if self.by_hand else "Run `archon migrate`, or start the server again: it applies what is new."
+            return SETUP_STEP if self.by_hand else "Run `archon migrate`, or start the server again: that applies it."
         return "Run `archon migrate`: it takes over what Archon v1 stored." if self.v1_pending else None
 
     def status(self) -> dict[str, JsonValue]:
