@@ -21,7 +21,7 @@ pytest_plugins = [
 ]
 
 _REAL_PARTS = frozenset(
-    {"postgres_url", "vllm_chat_url", "vllm_embedding_url", "chromium", "data_dir", "place", "cluster"}
+    {"postgres_url", "vllm_chat_url", "vllm_embedding_url", "chromium", "data_dir", "place", "cluster", "stage"}
 )
 _MODEL_SERVERS = frozenset({"vllm_chat_url", "vllm_embedding_url", "strict_vllm_url"})
 _NOT_UNIT = ("integration", "real_vllm", "browser", "slow")
