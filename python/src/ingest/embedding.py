@@ -105,13 +105,16 @@ class EmbedStage:
         """The next passages: a full request, or what came in the time that one may wait."""
         passages = [await self._queue.get()]
         for _ in range(_FILLS):
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_FILL_S):
-                    while len(passages) < self.batch:
-                        passages.append(await self._queue.get())
+            await self._fill(passages)
             if len(passages) == self.batch or not self._under_way:
                 break
         return passages
+
+    async def _fill(self, passages: list[_Passage]) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FILL_S):
+                while len(passages) < self.batch:
+                    passages.append(await self._queue.get())
 
     async def _embed(self, passages: list[_Passage]) -> list[_Passage]:
         """Embed once; what is left is to be tried again."""
