@@ -187,10 +187,9 @@ def _pytest() -> None:
     """All tests, by two workers that each have a Postgres of their own and share the local vLLM.
 
     Most of them wait, for a process or a socket; more workers than that would make each other late. A test that fails
-    is run up to twice more, since a busy machine can be late: what passed only then is named at the end (RERUN), to be
-    mended.
+    is run once more, since a busy machine can be late: what passed only then is named at the end (RERUN), to be mended.
     """
-    closing = run(BIN / "pytest", *WORKERS, "--durations=25", "--reruns=2", "-rR", keep_last=True)
+    closing = run(BIN / "pytest", *WORKERS, "--durations=25", "--reruns=1", "-rR", keep_last=True)
     print(f"\n    pytest: {closing}")
 
 
