@@ -29,6 +29,7 @@ def job_item(job: Job) -> JsonObject:
         "progress": int(now.percent),
         "chunks_total": now.chunks_total,
         "chunks_embedded": now.chunks_embedded,
+        "embeddings_reused": now.vectors_reused,
         "worker": job.lease_owner,
         "retries": job.retries,
         "can_pause": job.state in ("queued", "running") and not job.pause_requested,

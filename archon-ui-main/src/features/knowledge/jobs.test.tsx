@@ -22,6 +22,7 @@ const JOB = {
   name: "https://docs.example.org",
   progress: 100,
   can_retry: true,
+  embeddings_reused: 5,
   outcome: OUTCOME,
   created_at: "2026-11-21T10:00:00Z",
 };
@@ -55,7 +56,7 @@ describe("the history", () => {
     );
     const { user } = open("/history");
     const row = (await screen.findByText(/3 pages stored as 41 passages/)).closest("li") as HTMLElement;
-    expect(row).toHaveTextContent("1 unchanged, 2 failed, 1 removed.");
+    expect(row).toHaveTextContent("1 unchanged, 2 failed, 1 removed, 5 embeddings reused.");
     await user.click(within(row).getByText("What became of each page"));
     expect(await within(row).findByText("It answered 500.")).toBeInTheDocument();
     expect(within(row).getByRole("option", { name: "failed (2)" })).toBeInTheDocument();

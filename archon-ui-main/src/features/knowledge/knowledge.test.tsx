@@ -41,9 +41,10 @@ describe("a crawl", () => {
   test("starts with its options and is followed live", async () => {
     const { stream, asked } = crawlable();
     await startCrawl();
-    stream.send("progress", { ...RUNNING, details: { contextsDone: 7 } });
+    stream.send("progress", { ...RUNNING, details: { contextsDone: 7, embeddingsReused: 12 } });
     expect(await screen.findByText("4 of 10 pages")).toBeInTheDocument();
     expect(screen.getByText("contexts of 7 passages")).toBeInTheDocument();
+    expect(screen.getByText("12 embeddings reused")).toBeInTheDocument();
     const bar = screen.getByRole("progressbar", { name: "Progress of docs.example.org" });
     expect(bar).toHaveAttribute("aria-valuenow", "40");
     expect(asked).toEqual([{ url: "https://docs.example.org", max_depth: 3, max_pages: 200, tags: [] }]);
@@ -79,6 +80,14 @@ describe("a crawl", () => {
     stream.send("progress", { ...RUNNING, status: "completed", outcome });
     expect(await screen.findByText("Completed, 1 page failed")).toBeInTheDocument();
     expect(screen.getByText("8 pages stored as 30 passages, 2 unchanged, 1 failed.")).toBeInTheDocument();
+  });
+
+  test("says how many texts were not embedded again", async () => {
+    const { stream } = crawlable();
+    await startCrawl();
+    const outcome = { ...OUTCOME, pages_stored: 1, chunks_stored: 4 };
+    stream.send("progress", { ...RUNNING, status: "completed", outcome, details: { embeddingsReused: 3 } });
+    expect(await screen.findByText("1 page stored as 4 passages, 3 embeddings reused.")).toBeVisible();
   });
 
   test("says how many pages its site has no more", async () => {

@@ -44,8 +44,13 @@ export function verdict(status: string, failedPages: number): { tone: Tone | "pl
     : { tone: "good", word: "Completed" };
 }
 
-/** "3 pages stored as 41 passages, 12 unchanged, 1 failed, 2 removed." */
-export function outcomeSentence(outcome: Omit<Outcome, "failures" | "notices">): string {
+/** "38 embeddings reused": texts that are as they were stored, so that they were not embedded again. */
+export function reusedWords(embeddings = 0): string | null {
+  return embeddings > 0 ? `${plural(embeddings, "embedding")} reused` : null;
+}
+
+/** "3 pages stored as 41 passages, 12 unchanged, 1 failed, 2 removed, 38 embeddings reused." */
+export function outcomeSentence(outcome: Omit<Outcome, "failures" | "notices">, reused?: number): string {
   const { pages_stored, pages_unchanged, pages_failed, pages_removed } = outcome;
   const { chunks_stored, chunks_without_context } = outcome;
   const stored =
@@ -57,6 +62,7 @@ export function outcomeSentence(outcome: Omit<Outcome, "failures" | "notices">):
     pages_failed > 0 ? `${pages_failed} failed` : null,
     pages_removed > 0 ? `${pages_removed} removed` : null,
     chunks_without_context > 0 ? `${plural(chunks_without_context, "passage")} without a context` : null,
+    reusedWords(reused),
   ];
   return `${[stored, ...others.filter(Boolean)].join(", ")}.`;
 }
@@ -74,12 +80,12 @@ export function jobKind(kind: string): string {
 }
 
 /** The same of a job, with what it left out; of a new embedding model, its passages. */
-export function jobOutcome({ kind, outcome, chunks_embedded }: Job): string {
+export function jobOutcome({ kind, outcome, chunks_embedded, embeddings_reused }: Job): string {
   if (kind === "reembed") {
     const done = outcome.chunks_stored || chunks_embedded;
     const failed = outcome.pages_failed ? `, ${plural(outcome.pages_failed, "passage")} failed` : "";
     return `${plural(done, "passage")} embedded anew${failed}.`;
   }
-  const sentence = outcomeSentence(outcome).slice(0, -1);
+  const sentence = outcomeSentence(outcome, embeddings_reused).slice(0, -1);
   return outcome.pages_skipped > 0 ? `${sentence}, ${outcome.pages_skipped} left out.` : `${sentence}.`;
 }

@@ -1,5 +1,6 @@
+import { useState } from "react";
 import { Link } from "react-router";
-import { AddKnowledge, WorkList } from "@/features/knowledge";
+import { AddKnowledge, type Begun, WorkList } from "@/features/knowledge";
 import { CheckBoth, useServiceHealth } from "@/features/providers";
 import { type Settings, useSettings } from "@/shared/api/settings";
 import { buttonClasses } from "@/shared/ui/Button";
@@ -26,6 +27,7 @@ export function GuidePage() {
 }
 
 function Steps({ settings }: { settings: Settings }) {
+  const [begun, setBegun] = useState<Begun | null>(null);
   const health = useServiceHealth() ?? [];
   const { provider_chosen, knowledge, question_asked } = settings.first_run;
   const answers = health.length > 0 && health.every(({ state }) => state === "well");
@@ -72,8 +74,8 @@ function Steps({ settings }: { settings: Settings }) {
         outcome="Something is stored."
       >
         <p>A documentation site, a single page, or files. Reading goes on in the background.</p>
-        <WorkList />
-        <AddKnowledge />
+        <WorkList begun={begun} />
+        <AddKnowledge onStarted={(id) => setBegun({ id })} />
       </Step>
       <Step
         number={4}

@@ -37,6 +37,7 @@ export const Job = z.object({
   progress: number,
   chunks_total: number,
   chunks_embedded: number,
+  embeddings_reused: number,
   retries: number,
   can_pause: z.boolean().catch(false),
   can_resume: z.boolean().catch(false),

@@ -82,10 +82,7 @@ export const Progress = z.object({
   totalPages: z.number().nullish().catch(null),
   processedPages: z.number().nullish().catch(null),
   chunksStored: z.number().nullish().catch(null),
-  details: z
-    .object({ contextsDone: z.number().catch(0) })
-    .nullish()
-    .catch(null),
+  details: z.object({ contextsDone: number, embeddingsReused: number }).nullish().catch(null),
   outcome: Outcome.nullish().catch(null),
   detail: ErrorBody.nullish().catch(null),
   error: text,

@@ -49,16 +49,17 @@ export function useCrawl() {
   });
 }
 
-/** Sends one file; the work it starts is then followed like a crawl.
+/** Sends one file; the work it starts is then followed like a crawl. Resolves with its id.
  *
  * @throws ApiError when the server refuses the file.
  */
-export async function uploadFile(file: File, tags: string[]): Promise<void> {
+export async function uploadFile(file: File, tags: string[]): Promise<string> {
   const form = new FormData();
   form.set("file", file);
   form.set("tags", JSON.stringify(tags));
   const { progressId } = await request(Started, "/api/documents/upload", { method: "POST", form });
   work.add(progressId, file.name);
+  return progressId;
 }
 
 export function useRefresh() {

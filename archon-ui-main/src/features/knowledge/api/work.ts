@@ -5,6 +5,11 @@ import { z } from "zod";
 const Item = z.object({ id: z.string(), label: z.string() });
 export type WorkItem = z.infer<typeof Item>;
 
+/** Work that this person began on this page a moment ago; a new value each time. */
+export interface Begun {
+  id: string;
+}
+
 const STORAGE = "archon.work";
 const listeners = new Set<() => void>();
 let items: readonly WorkItem[] = read();

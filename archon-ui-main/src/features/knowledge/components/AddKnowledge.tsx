@@ -7,8 +7,8 @@ const TAB =
   "flex min-h-10 flex-1 items-center justify-center gap-2 rounded-lg px-3 font-medium text-soft hover:text-ink " +
   "data-[state=active]:bg-surface data-[state=active]:text-ink data-[state=active]:shadow-lift";
 
-/** The two ways in: an address to read, or files. `onStarted` hears of every piece of work that began. */
-export function AddKnowledge({ onStarted }: { onStarted?: () => void }) {
+/** The two ways in: an address to read, or files. `onStarted` hears the id of the work that began. */
+export function AddKnowledge({ onStarted }: { onStarted: (id: string) => void }) {
   return (
     <Tabs.Root defaultValue="web">
       <Tabs.List aria-label="Where from" className="mb-5 flex gap-1 rounded-xl bg-sunken p-1">

@@ -19,7 +19,7 @@ const NO_ADDRESS = "Type an address, like https://docs.example.org/guide/";
 const AT_FIELDS = ["url", "max_pages", "include", "exclude"];
 
 /** An address to read, how far to follow it, and what it would bring before it begins. */
-export function CrawlForm({ onStarted }: { onStarted?: () => void }) {
+export function CrawlForm({ onStarted }: { onStarted: (id: string) => void }) {
   const form = useRef<HTMLFormElement>(null);
   const crawl = useCrawl();
   const preview = usePreview();
@@ -40,9 +40,9 @@ export function CrawlForm({ onStarted }: { onStarted?: () => void }) {
     if (!request) return;
     preview.reset();
     crawl.mutate(request, {
-      onSuccess: () => {
+      onSuccess: ({ progressId }) => {
         form.current?.reset();
-        onStarted?.();
+        onStarted(progressId);
       },
     });
   };

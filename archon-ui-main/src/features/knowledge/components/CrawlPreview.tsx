@@ -1,5 +1,6 @@
 import { Link } from "react-router";
 import { plural, shortUrl } from "@/shared/lib/format";
+import { bringIntoSight } from "@/shared/lib/sight";
 import { Button } from "@/shared/ui/Button";
 import { ErrorNote } from "@/shared/ui/ErrorNote";
 import { Notice } from "@/shared/ui/Notice";
@@ -30,7 +31,9 @@ export function CrawlPreview({ seen, onUse }: { seen: Preview; onUse: (url: stri
   return (
     <section
       // Under a long form it would appear out of sight.
-      ref={(card) => card?.scrollIntoView?.({ block: "nearest", behavior: "smooth" })}
+      ref={(card) => {
+        if (card) bringIntoSight(card);
+      }}
       aria-label="What this address would bring"
       className="card space-y-3 px-4 py-4 sm:px-5"
     >

@@ -8,6 +8,7 @@ import { Dialog } from "@/shared/ui/Dialog";
 import { EmptyState } from "@/shared/ui/EmptyState";
 import { ErrorNote } from "@/shared/ui/ErrorNote";
 import { Page } from "@/shared/ui/Page";
+import type { Begun } from "../api/work";
 import { AddKnowledge } from "./AddKnowledge";
 import { SourceList } from "./SourceList";
 import { WorkList } from "./WorkList";
@@ -15,6 +16,7 @@ import { WorkList } from "./WorkList";
 /** What Archon knows, what it is reading, and giving it more. */
 export function KnowledgePage() {
   const [adding, setAdding] = useState(false);
+  const [begun, setBegun] = useState<Begun | null>(null);
   const { data: settings } = useSettings();
   const problem = settings?.services.embedding.problem;
   return (
@@ -45,21 +47,17 @@ export function KnowledgePage() {
         />
       )}
       <SpaceChange />
-      <WorkList />
+      <WorkList begun={begun} />
       <SourceList
         empty={
-          <div className="card">
-            <EmptyState Icon={Library} title="Nothing stored yet">
-              <p>
-                Give Archon a documentation site or a few files. It reads them, cuts them into passages and
-                finds the right ones when you ask.
-              </p>
-            </EmptyState>
-            <div className="mx-auto max-w-xl px-5 pb-8">
-              <AddKnowledge />
-            </div>
-          </div>
+          <EmptyState Icon={Library} title="Nothing stored yet">
+            <p>
+              Give Archon a documentation site or a few files. It reads them, cuts them into passages and
+              finds the right ones when you ask.
+            </p>
+          </EmptyState>
         }
+        first={<AddKnowledge onStarted={(id) => setBegun({ id })} />}
       />
       <Dialog
         open={adding}
@@ -67,7 +65,12 @@ export function KnowledgePage() {
         title="Add knowledge"
         description="Reading happens in the background; you can leave this page."
       >
-        <AddKnowledge onStarted={() => setAdding(false)} />
+        <AddKnowledge
+          onStarted={(id) => {
+            setAdding(false);
+            setBegun({ id });
+          }}
+        />
       </Dialog>
     </Page>
   );

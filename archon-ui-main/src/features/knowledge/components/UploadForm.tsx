@@ -16,7 +16,7 @@ const ACCEPTED = [
 ].join(",");
 
 /** Files, dropped or chosen, sent together. */
-export function UploadForm({ onStarted }: { onStarted?: () => void }) {
+export function UploadForm({ onStarted }: { onStarted: (id: string) => void }) {
   const { uploads, add, remove, send, sending } = useUploads();
   const [over, setOver] = useState(false);
 
@@ -28,7 +28,8 @@ export function UploadForm({ onStarted }: { onStarted?: () => void }) {
   const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const tags = tagsOf(String(new FormData(event.currentTarget).get("tags")));
-    if (await send(tags)) onStarted?.();
+    const newest = await send(tags);
+    if (newest) onStarted(newest);
   };
 
   return (

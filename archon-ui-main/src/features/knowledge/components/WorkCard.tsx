@@ -1,6 +1,8 @@
 import { CircleAlert, CircleCheck, CircleSlash, LoaderCircle, PauseCircle, X } from "lucide-react";
+import { useEffect, useRef } from "react";
 import { ApiError } from "@/shared/api/errors";
 import { plural, shortUrl } from "@/shared/lib/format";
+import { bringIntoSight } from "@/shared/lib/sight";
 import { IconButton } from "@/shared/ui/Button";
 import { ErrorNote } from "@/shared/ui/ErrorNote";
 import { ProgressBar } from "@/shared/ui/ProgressBar";
@@ -8,13 +10,14 @@ import { Word } from "@/shared/ui/Word";
 import type { Verb } from "../api/jobs";
 import { isFinal, useProgress } from "../api/progress";
 import type { Progress } from "../api/schemas";
-import { type WorkItem, work } from "../api/work";
-import { statusWord, verdict } from "../words";
+import { type Begun, type WorkItem, work } from "../api/work";
+import { reusedWords, statusWord, verdict } from "../words";
 import { WorkActions } from "./WorkActions";
 import { WorkResult } from "./WorkResult";
 
-/** One piece of work: moving while it runs, its honest result when it has ended. */
-export function WorkCard({ item }: { item: WorkItem }) {
+/** One piece of work: moving while it runs, its honest result when it has ended. `begun`: come into sight. */
+export function WorkCard({ item, begun }: { item: WorkItem; begun: Begun | null }) {
+  const heading = useArrival(begun);
   const { data: progress, error, refetch } = useProgress(item.id);
   const ended = progress ? isFinal(progress) : Boolean(error);
   const name = shortUrl(item.label);
@@ -24,7 +27,9 @@ export function WorkCard({ item }: { item: WorkItem }) {
     <li className="card p-4 sm:p-5">
       <div className="flex items-start gap-3">
         <div className="min-w-0 flex-1">
-          <p className="font-medium leading-snug">{name}</p>
+          <h3 ref={heading} tabIndex={-1} className="font-medium leading-snug">
+            {name}
+          </h3>
           <div aria-live="polite" className="mt-1.5">
             <State progress={progress} failed={Boolean(error) && !progress} />
           </div>
@@ -55,6 +60,17 @@ export function WorkCard({ item }: { item: WorkItem }) {
       {progress && isFinal(progress) && <WorkResult progress={progress} />}
     </li>
   );
+}
+
+/** A heading that is scrolled to and focused when its work has begun, so that a screen reader goes on from there. */
+function useArrival(begun: Begun | null) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    if (!begun || !heading.current) return;
+    heading.current.focus({ preventScroll: true });
+    bringIntoSight(heading.current, "center");
+  }, [begun]);
+  return heading;
 }
 
 function verbsOf(progress: Progress | null | undefined, ended: boolean): Verb[] {
@@ -101,6 +117,7 @@ function Running({ progress, name }: { progress: Progress | null | undefined; na
   const contexts = progress?.details?.contextsDone
     ? `contexts of ${plural(progress.details.contextsDone, "passage")}`
     : null;
+  const reused = reusedWords(progress?.details?.embeddingsReused);
   const where = progress?.currentUrl ? shortUrl(progress.currentUrl) : progress?.message;
   return (
     <div className="mt-3 space-y-2">
@@ -108,6 +125,7 @@ function Running({ progress, name }: { progress: Progress | null | undefined; na
       <p className="flex flex-wrap gap-x-4 text-sm tabular-nums text-soft">
         {pages && <span>{pages}</span>}
         {passages && <span>{passages}</span>}
+        {reused && <span>{reused}</span>}
         {contexts && <span>{contexts}</span>}
         {where && <span className="min-w-0 truncate">{where}</span>}
       </p>

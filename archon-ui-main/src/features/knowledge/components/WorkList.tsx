@@ -1,9 +1,9 @@
 import { useRunningWork } from "../api/progress";
-import { useWorkItems } from "../api/work";
+import { type Begun, useWorkItems } from "../api/work";
 import { WorkCard } from "./WorkCard";
 
-/** What is being read and stored, and how what has ended went. */
-export function WorkList() {
+/** What is being read and stored, and how what has ended went. What was `begun` just now is brought into sight. */
+export function WorkList({ begun }: { begun: Begun | null }) {
   useRunningWork();
   const items = useWorkItems();
   if (items.length === 0) return null;
@@ -14,7 +14,7 @@ export function WorkList() {
       </h2>
       <ul className="space-y-3">
         {items.map((item) => (
-          <WorkCard key={item.id} item={item} />
+          <WorkCard key={item.id} item={item} begun={begun?.id === item.id ? begun : null} />
         ))}
       </ul>
     </section>

@@ -17,7 +17,7 @@ export function WorkResult({ progress }: { progress: Progress }) {
           error={detail ?? new Error(progress.error ?? progress.message ?? "No reason was given.")}
         />
       )}
-      {outcome && <p>{outcomeSentence(outcome)}</p>}
+      {outcome && <p>{outcomeSentence(outcome, progress.details?.embeddingsReused)}</p>}
       <Reasons word="failure" pages={outcome?.failures ?? []} />
       <Reasons word="notice" pages={outcome?.notices ?? []} />
       {!failed && sourceId && (

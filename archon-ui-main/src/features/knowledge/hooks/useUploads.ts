@@ -35,16 +35,16 @@ function reducer(uploads: readonly Upload[], action: Action): readonly Upload[] 
 export function useUploads() {
   const [uploads, dispatch] = useReducer(reducer, []);
 
-  const sendOne = async ({ id, file }: Upload, tags: string[]): Promise<boolean> => {
+  const sendOne = async ({ id, file }: Upload, tags: string[]): Promise<string | null> => {
     dispatch({ type: "state", id, state: "sending" });
     try {
-      await uploadFile(file, tags);
+      const started = await uploadFile(file, tags);
+      dispatch({ type: "remove", id });
+      return started;
     } catch (error) {
       dispatch({ type: "state", id, state: "refused", error });
-      return false;
+      return null;
     }
-    dispatch({ type: "remove", id });
-    return true;
   };
 
   return {
@@ -52,11 +52,11 @@ export function useUploads() {
     sending: uploads.some((upload) => upload.state === "sending"),
     add: (files: Iterable<File>) => dispatch({ type: "add", files: [...files] }),
     remove: (id: number) => dispatch({ type: "remove", id }),
-    /** Sends them one after the other; resolves with whether the server took every one. */
-    send: async (tags: string[]): Promise<boolean> => {
-      let all = true;
-      for (const upload of uploads) all = (await sendOne(upload, tags)) && all;
-      return all;
+    /** Sends them one after the other; resolves with the last one's work, null where one was refused. */
+    send: async (tags: string[]): Promise<string | null> => {
+      const started: (string | null)[] = [];
+      for (const upload of uploads) started.push(await sendOne(upload, tags));
+      return started.includes(null) ? null : (started.at(-1) ?? null);
     },
   };
 }
