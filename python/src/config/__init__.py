@@ -3,6 +3,7 @@
 from .environment import (
     Environment,
     hub_cache,
+    keep_free_bytes,
     load_environment,
     public_mcp_url,
     reachable,
@@ -16,6 +17,7 @@ __all__ = [
     "Environment",
     "default_data_dir",
     "hub_cache",
+    "keep_free_bytes",
     "load_environment",
     "public_mcp_url",
     "reachable",

@@ -94,6 +94,21 @@ def reachable(host: str) -> str:
     return f"[{name}]" if ":" in name else name
 
 
+def keep_free_bytes(environment: Environment) -> int:
+    """What stays free on the data folder's disk, from ARCHON_KEEP_FREE_MB.
+
+    Raises:
+        ConfigurationError: it is no whole number of megabytes.
+    """
+    text = environment.get("ARCHON_KEEP_FREE_MB") or "500"
+    if not text.isdecimal():
+        raise ConfigurationError(
+            f"ARCHON_KEEP_FREE_MB must be a whole number of megabytes, not '{text}'",
+            context=ErrorContext(field="ARCHON_KEEP_FREE_MB"),
+        )
+    return int(text) * 1_000_000
+
+
 def hub_cache(environment: Environment) -> Path:
     """Where model files lie that were fetched by their repository's name: found as the hub's own library finds it."""
     named = environment.get("HF_HUB_CACHE")

@@ -80,7 +80,7 @@ class StoreUnavailable(StoreError):
 class DiskFull(StoreError):
     code = "disk_full"
     retryable = False
-    meaning = "The disk that holds the database is full; nothing was written."
+    meaning = "The disk that holds the database is full, or nearly; nothing was written."
     default_next_step = (
         "Free some space on the disk of the data folder and try again. What was stored before is untouched."
     )

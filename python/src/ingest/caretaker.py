@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from src.errors import ConfigurationError, Conflict, InvalidInput, NotFound, ProviderError, StoreError
+from src.errors import ConfigurationError, Conflict, DiskFull, InvalidInput, NotFound, ProviderError, StoreError
 from src.inference.models import Embedder
 from src.store import indexes, jobs, schedules, spaces
 from src.store.database import Database
+from src.store.disk_room import DiskRoom
 
 from .progress import JobProgress
 from .space import Ways
@@ -61,6 +62,7 @@ class Caretaker:
     ways: Ways | None
     visit: Callable[[str], Awaitable[str | None]]
     queued: Callable[[], None]
+    room: DiskRoom | None = None
     every_s: float = _EVERY_S
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _fresh_before: int = 0
@@ -190,13 +192,16 @@ class Caretaker:
         if time.monotonic() < self._build_from:
             return
         try:
+            if self.room is not None:
+                await asyncio.to_thread(self.room.require)
             while await indexes.build_next(self.database):
                 _log.info("index_built")
             while not await jobs.unfinished(self.database) and await indexes.build_next_of_v1(self.database):
                 _log.info("index_of_v1_built")
         except StoreError as error:
             self._build_from = time.monotonic() + _BUILD_AGAIN_S
-            _log.warning("index_not_built", reason=error.message, again_in_s=_BUILD_AGAIN_S, next_step=_BUILD_STEP)
+            step = error.next_step if isinstance(error, DiskFull) else _BUILD_STEP
+            _log.warning("index_not_built", reason=error.message, again_in_s=_BUILD_AGAIN_S, next_step=step)
 
     async def _move(self, space_id: int, count: int) -> None:
         begun = time.monotonic()

@@ -15,9 +15,10 @@ from typing import Literal, TypeAlias
 
 import structlog
 
-from src.errors import ArchonError, Conflict, NotFound, ProviderError, StoreError, StoreUnavailable
+from src.errors import ArchonError, Conflict, DiskFull, NotFound, ProviderError, StoreError, StoreUnavailable
 from src.store import job_sharing, jobs, sources, spaces
 from src.store.database import Database
+from src.store.disk_room import DiskRoom
 from src.store.jobs import Job
 
 from .crawl import crawl, help_crawl
@@ -89,6 +90,7 @@ class Worker:
     lease: Lease
     ways: Ways | None = None
     narrator_factory: NarratorFactory | None = None
+    room: DiskRoom | None = None
     name: str = field(default_factory=worker_name)
     boards: dict[str, Board] = field(default_factory=dict)
     _nudges: dict[str, asyncio.Event] = field(default_factory=dict)
@@ -148,6 +150,11 @@ class Worker:
         with contextlib.suppress(StoreError):
             await jobs.release(self.database, run.job.id, self.name, progress=run.board.now.to_row())
 
+    async def require_room(self) -> None:
+        """See that the disk has room for more. Raises DiskFull."""
+        if self.room is not None:
+            await asyncio.to_thread(self.room.require)
+
     def nudge(self, job_id: str) -> None:
         """Look at once whether somebody asked to stop."""
         if job_id in self._nudges:
@@ -205,24 +212,28 @@ class Worker:
             await asyncio.wait({work, beat}, return_when=asyncio.FIRST_COMPLETED)
             if beat.done():
                 await _cancelled(work)
-                return beat.result(), None
+                return beat.result()
             return _ending(run, work.result())
         finally:
             await _cancelled(work)
             await _cancelled(beat)
 
-    async def _keep(self, run: Run) -> Ended:
-        """Heartbeats, until somebody asks to stop or to pause. Raises Conflict when the lease is lost."""
+    async def _keep(self, run: Run) -> tuple[Ended, ArchonError | None]:
+        """Heartbeats, until somebody asks to stop or to pause or the disk fills. Raises Conflict: the lease is lost."""
         nudge = self._nudges[run.job.id]
         while True:
+            try:
+                await self.require_room()
+            except DiskFull as error:
+                return "failed", error
             wishes = await jobs.heartbeat(
                 run.database, run.job.id, self.name, lease_s=self.lease.lease_s, progress=run.board.now.to_row()
             )
             if wishes.stop:
                 run.board.set(status="stopping", message="Stopping")
-                return "cancelled"
+                return "cancelled", None
             if wishes.pause:
-                return "paused"
+                return "paused", None
             if wishes.helpers:
                 await self._count_all(run)
             with contextlib.suppress(TimeoutError):

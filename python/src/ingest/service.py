@@ -13,6 +13,7 @@ import structlog
 from src.errors import Conflict, DocumentTooLarge, ErrorContext, InvalidInput, StoreError
 from src.store import job_sharing, jobs, schedules, sources
 from src.store.database import Database
+from src.store.disk_room import DiskRoom
 from src.store.jobs import Job
 
 from .addresses import checked_url, source_id_of_file, source_id_of_url
@@ -54,6 +55,7 @@ class IngestService:
         lease: Lease | None = None,
         max_jobs: int = 3,
         max_upload_bytes: int = 50_000_000,
+        room: DiskRoom | None = None,
     ) -> None:
         self._database = database
         self._readers = Readers()
@@ -67,9 +69,10 @@ class IngestService:
             lease or Lease(),
             ways,
             narrator_factory,
+            room,
         )
         self.caretaker = Caretaker(
-            database, self._worker.name, embedder_factory, ways, self.refresh_if_due, self._wake_up
+            database, self._worker.name, embedder_factory, ways, self.refresh_if_due, self._wake_up, room
         )
         self._poll_s = min(_POLL_S, self._worker.limits.postpone_s)
         self._cares = cares
@@ -90,6 +93,7 @@ class IngestService:
         Raises:
             InvalidInput, AddressRefused: the address or a number cannot be used.
             Conflict: this source is being worked on already.
+            DiskFull: there is no room for it.
             StoreError: the job cannot be stored.
         """
         request = replace(request.checked(), url=checked_url(request.url))
@@ -104,6 +108,7 @@ class IngestService:
             DocumentUnreadable: it is of a kind that Archon does not read.
             DocumentTooLarge: it passes the limit for uploads.
             Conflict: the same file is being worked on already.
+            DiskFull: there is no room for it.
             StoreError: the job cannot be stored.
         """
         filename = PurePosixPath(request.filename.replace("\\", "/")).name.replace("\0", "")[:200]
@@ -121,6 +126,7 @@ class IngestService:
             )
         kind = kind_of(request.content_type.partition(";")[0].strip().lower(), f"file:///{filename}")
         source_id = source_id_of_file(filename, request.content)
+        await self._worker.require_room()
         progress = JobProgress("", "upload", source_id=source_id, filename=filename, file_type=kind)
         job = await jobs.create_upload(
             self._database,
@@ -144,6 +150,7 @@ class IngestService:
             NotFound: there is no such source.
             InvalidInput: it was uploaded, so there is no address to visit.
             Conflict: it is being worked on already.
+            DiskFull: there is no room for it.
             StoreError: the job cannot be stored.
         """
         return await self._queue_crawl("refresh", source_id, await self._visit_of(source_id))
@@ -257,6 +264,7 @@ class IngestService:
         await self._readers.close()
 
     async def _queue_crawl(self, kind: str, source_id: str, request: CrawlRequest) -> str:
+        await self._worker.require_room()
         progress = JobProgress("", kind, source_id=source_id, url=request.url)
         job = await jobs.create(
             self._database,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from src.config import Environment
+from src.config import Environment, keep_free_bytes
 from src.inference.embed import build_embedder
 from src.inference.models import Embedder
 from src.inference.pool import close_pool
@@ -30,7 +30,11 @@ def ingest_room(
     *,
     max_jobs: int = 3,
 ) -> tuple[IngestService, AnsweringEmbedder]:
-    """Takes knowledge in; and the embedder whose vectors may be compared with what is stored."""
+    """Takes knowledge in; and the embedder whose vectors may be compared with what is stored.
+
+    Raises:
+        ConfigurationError: ARCHON_KEEP_FREE_MB is no number.
+    """
     ways = EmbeddingWays(settings, embedder)
     ingest = IngestService(
         database,
@@ -40,6 +44,7 @@ def ingest_room(
         narrator_factory=ChosenNarrator(settings),
         max_jobs=max_jobs,
         max_upload_bytes=MAX_FILE_BYTES,
+        room=place_of(environment).room(keep_free_bytes(environment)),
     )
     settings.on_saved(ingest.caretaker.nudge)
     return ingest, AnsweringEmbedder(database, embedder, ways)

@@ -9,6 +9,7 @@ from psycopg.errors import (
     CheckViolation,
     DataError,
     ForeignKeyViolation,
+    InternalError_,
     LockNotAvailable,
     NoDataFound,
     NotNullViolation,
@@ -35,7 +36,9 @@ from src.errors import (
 def ours(error: psycopg.Error, context: ErrorContext) -> ArchonError:
     """The error to raise for `error`; `context.operation` names the function that was called."""
     text, operation = _text(error), context.operation or "call"
-    if isinstance(error, psycopg.errors.DiskFull):
+    # A quota or a file size limit has no SQLSTATE of its own: Postgres reports both as internal errors.
+    cannot_grow = isinstance(error, InternalError_) and text.startswith("could not extend file")
+    if isinstance(error, psycopg.errors.DiskFull) or cannot_grow:
         return DiskFull("The disk of the database is full.", context=context)
     if isinstance(error, UndefinedFunction | UndefinedTable | UndefinedColumn):
         return MigrationNeeded(f"The database lacks what '{operation}' needs: {text}", context=context)

@@ -13,6 +13,7 @@ from src.config import REPOSITORY, Environment
 from src.errors import ConfigurationError, ErrorContext, StoreUnavailable, redact_url
 
 from .database import Database
+from .disk_room import DiskRoom
 from .embedded import EmbeddedPostgres
 from .migrate import Migration, SchemaState, migrate, schema_state_at
 from .migrate_rest import require_schema, schema_state_of
@@ -36,6 +37,10 @@ class StorePlace:
     def embedded(self) -> EmbeddedPostgres | None:
         """The cluster that is ours to start; None where the store is elsewhere."""
         return EmbeddedPostgres(self.folder) if self.kind == "embedded" else None
+
+    def room(self, keep_bytes: int) -> DiskRoom | None:
+        """The disk of the embedded one; None where the store is elsewhere, on a disk that is not ours to measure."""
+        return DiskRoom(self.folder, keep_bytes) if self.kind == "embedded" else None
 
     @property
     def shown(self) -> str:

@@ -22,6 +22,7 @@ from src.ingest.run import Limits
 from src.ingest.service import IngestService
 from src.ingest.situating import Narrator, NarratorFactory
 from src.store.database import Database
+from src.store.disk_room import DiskRoom
 from tests.fakes.chosen import chosen
 from tests.fakes.model_server import ModelServer, Reply, Request, embeddings
 
@@ -78,6 +79,7 @@ async def open_service(
     limits: Limits = LIMITS,
     started: bool = True,
     narrators: NarratorFactory | None = None,
+    room: DiskRoom | None = None,
 ) -> AsyncIterator[IngestService]:
     """A service at work; given back at the end."""
     service = IngestService(
@@ -88,6 +90,7 @@ async def open_service(
         lease=LEASE,
         narrator_factory=narrators,
         max_upload_bytes=2_000_000,
+        room=room,
     )
     if started:
         await service.resume_interrupted()

@@ -3,53 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
-from collections.abc import AsyncIterator
-from pathlib import Path
 
-import pytest
-
-from src.config import REPOSITORY
 from src.ingest.requests import CrawlRequest
 from src.store import pages
 from src.store.embedded import EmbeddedPostgres
-from src.store.migrate import migrate
 from src.store.postgres import PostgresDatabase
 from tests.fakes.model_server import ModelServer
 
 from .parts import ended, open_service, until
 from .site import Answer, Site
 from .test_crawl import small_site
-
-
-def _open_folder() -> Path:
-    # pytest's own temporary folders are closed to the user that runs Postgres in place of root.
-    folder = Path(tempfile.mkdtemp(prefix="archon-test-"))
-    folder.chmod(0o711)
-    return folder
-
-
-@pytest.fixture
-async def cluster() -> AsyncIterator[EmbeddedPostgres]:
-    """A Postgres of this test's own, which it may stop."""
-    folder = _open_folder()
-    made = EmbeddedPostgres(folder / "postgres")
-    try:
-        url = await asyncio.to_thread(made.start)
-        await migrate(url, REPOSITORY / "migration")
-        yield made
-    finally:
-        await asyncio.to_thread(made.stop)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture
-async def own_database(cluster: EmbeddedPostgres) -> AsyncIterator[PostgresDatabase]:
-    """A connection to that Postgres."""
-    connected = await PostgresDatabase.connect(await asyncio.to_thread(cluster.start))
-    yield connected
-    await connected.close()
 
 
 async def test_a_database_that_restarts_is_waited_for(
