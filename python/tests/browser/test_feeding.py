@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +17,8 @@ from playwright.async_api import Page, Playwright, async_playwright, expect
 
 from tests.fakes.model_server import ModelServer, Reply, Request, Silence, running
 from tests.fixtures.browser import CHROMIUM_FLAGS
+from tests.ingest.files import pdf_with
+from tests.ingest.office_files import paragraph, slides_with, word_with, workbook_with, zip_of
 from tests.ingest.parts import embed_reply, embedded_texts
 from tests.ingest.site import Site, running_site
 from tests.ingest.test_crawl import small_site
@@ -190,3 +193,59 @@ async def test_a_refresh_embeds_only_what_changed(archon: Archon, site: Site, mo
         await expect(page.get_by_text(re.compile("^1 page stored .*, 3 unchanged"))).to_be_visible(timeout=WITHIN_MS)
     [embedded] = [text for text in embedded_texts(models) if " of page " in text]
     assert "Changed words of page a." in embedded
+
+
+DROP = """(place, files) => {
+    const carried = new DataTransfer();
+    for (const [name, content] of files) {
+        const bytes = Uint8Array.from(atob(content), (one) => one.charCodeAt(0));
+        carried.items.add(new File([bytes], name));
+    }
+    for (const type of ["dragenter", "dragover", "drop"])
+        place.dispatchEvent(new DragEvent(type, { dataTransfer: carried, bubbles: true, cancelable: true }));
+}"""
+
+
+async def _drop(page: Page, files: dict[str, bytes]) -> None:
+    """Let go of files above the place for them."""
+    packed = [[name, base64.b64encode(content).decode()] for name, content in files.items()]
+    await page.get_by_text("Drop files here").evaluate(DROP, packed)
+
+
+async def test_files_of_several_kinds_are_dropped_at_once_and_bad_ones_are_named(archon: Archon) -> None:
+    good = {
+        "notes.md": b"# Notes\n\nWords of the notes.",
+        "plain.txt": b"Words of the plain text.",
+        "site.html": b"<html><title>S</title><main><h1>Site</h1><p>Words of the site.</p></main></html>",
+        "tool.py": b"def words_of_the_tool() -> str:\n    return 'tool'\n",
+        "paper.pdf": pdf_with("Words of the paper."),
+        "report.docx": word_with(paragraph("Words of the report.")),
+        "talk.pptx": slides_with(("Talk", ("Words of the talk.",))),
+        "table.xlsx": workbook_with("Ports", (("Harbour", "Ships"), ("Kiel", "4"))),
+        "all.zip": zip_of({"inside.md": "# Inside\n\nWords of what is inside."}),
+    }
+    async with archon.visit() as page:
+        await page.goto("/knowledge")
+        await page.get_by_role("tab", name="Files").click()
+        await _drop(page, {**good, "broken.pdf": b"no PDF at all", "film.mp4": b"\0\0"})
+        await page.get_by_role("button", name=f"Upload {len(good) + 2} files").click()
+        waiting = page.get_by_role("list", name="Files to send").get_by_role("listitem")
+        await expect(waiting).to_have_count(1)
+        await expect(waiting).to_contain_text("film.mp4 was not taken.")
+        cards = page.get_by_role("region", name="Work").get_by_role("listitem")
+        for name in good:
+            card = cards.filter(has=page.get_by_role("heading", name=name))
+            await expect(card).to_contain_text(re.compile("[1-9] pages? stored as"), timeout=WITHIN_MS)
+        broken = cards.filter(has=page.get_by_role("heading", name="broken.pdf"))
+        await expect(broken.get_by_role("alert")).to_contain_text("Next step", timeout=WITHIN_MS)
+        await expect(waiting).to_contain_text("film.mp4 was not taken.")
+        await _found(page, "Words of what is inside.")
+
+
+async def test_work_just_begun_stands_in_sight_with_the_focus(archon: Archon, site: Site) -> None:
+    async with archon.visit() as page:
+        await page.set_viewport_size({"width": 390, "height": 500})
+        await _read(page, small_site(site))
+        card = page.get_by_role("heading", name=re.compile("docs"))
+        await expect(card).to_be_focused(timeout=WITHIN_MS)
+        await expect(card).to_be_in_viewport()
