@@ -183,14 +183,12 @@ class Crawler:
     async def _explore(self, entry: Entry) -> Reading | None:
         """Fetch and read one address and keep its links; None where there is nothing to be stored."""
         url, is_start = entry.address.url, entry.position == 0
-        if is_start and not await self._robots.allows(url):
-            raise IngestError(
-                "The site's robots.txt asks crawlers to leave this address out.",
-                next_step="Ask the site's owner, or save the page and upload the file.",
-                context=ErrorContext(operation="fetch", url=url),
-            )
+        if is_start:
+            await self._see_that_it_is_allowed(url)
         self.run.board.set(current_url=url, message=f"Reading {url}")
         arrival = await self.visitor.fetch(entry)
+        if is_start and arrival.fetched.url != url:
+            await self._see_that_it_is_allowed(arrival.fetched.url)
         if is_start and self._follows:
             self._scope = scope_of(arrival.fetched.url)
             self.run.board.set(scope_url=arrival.fetched.url)
@@ -201,6 +199,14 @@ class Crawler:
         if await self._is_aside(arrival):
             return None
         return await self._read_page(arrival)
+
+    async def _see_that_it_is_allowed(self, url: str) -> None:
+        if not await self._robots.allows(url):
+            raise IngestError(
+                "The site's robots.txt asks crawlers to leave this address out.",
+                next_step="Ask the site's owner, or save the page and upload the file.",
+                context=ErrorContext(operation="fetch", url=url),
+            )
 
     async def _read_page(self, arrival: Arrival) -> Reading:
         reading = await self.visitor.read(arrival)
@@ -227,6 +233,8 @@ class Crawler:
         reason = None
         if key != entry.address.key and not self._scope.contains(fetched.url):
             reason = "It leads out of the part of the site that is crawled."
+        elif key != entry.address.key and not await self._robots.allows(fetched.url):
+            reason = f"It leads to {fetched.url}, which the site's robots.txt asks crawlers to leave out."
         elif key != entry.address.key and not self._frontier.claim(key):
             reason = f"It is the same page as {fetched.url}."
         else:

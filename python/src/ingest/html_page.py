@@ -12,6 +12,7 @@ from src.errors import DocumentUnreadable, NeedsBrowser
 
 from .addresses import joined
 from .document import Link
+from .line_numbers import drop_line_numbers
 
 _NOISE = (
     "script,style,noscript,template,iframe,svg,button,nav,aside,form,"
@@ -22,7 +23,8 @@ _MAIN = ("main", "[role=main]", "article", "#content", "div.body", "div.document
 _FRAME = "body > header, body > footer, main > footer, article > footer"
 _LEAST_SHARE = 0.2
 """A main part with less than this share of the page's text is not the main part."""
-_LANGUAGE = re.compile(r"(?:^|\s)(?:language|lang|highlight|highlight-source)-([A-Za-z0-9+#_-]+)")
+_LANGUAGE = re.compile(r"(?:^|\s)(?:language|lang|highlight-source|highlight)-([A-Za-z0-9+#_-]+)")
+_NAME = re.compile(r"[A-Za-z0-9+#_-]{1,30}")
 _NOT_A_LANGUAGE = frozenset({"default", "none", "text", "notranslate", "plaintext", "wrapper"})
 _BASE = ConversionOptions(extract_metadata=False, compact_tables=True)
 _APP_FRAMES = "#root,#app,#__next,#__nuxt,#___gatsby,#svelte,app-root,[data-reactroot],[ng-app],[data-server-rendered]"
@@ -134,6 +136,7 @@ def _main(tree: LexborHTMLParser) -> LexborNode | None:
 
 
 def _markdown(main: LexborNode, url: str) -> str:
+    drop_line_numbers(main)
     for node in main.css("pre"):
         language = _code_language(node)
         if language:
@@ -154,6 +157,14 @@ def _code_language(node: LexborNode) -> str | None:
     for frame in frames:
         names = (frame.attributes.get("class") or "") if frame is not None else ""
         match = _LANGUAGE.search(names)
-        if match and match.group(1) not in _NOT_A_LANGUAGE:
-            return match.group(1)
+        named = match.group(1) if match else _data_language(frame)
+        if named and named not in _NOT_A_LANGUAGE:
+            return named
     return None
+
+
+def _data_language(frame: LexborNode | None) -> str | None:
+    """The language that an attribute names, as Shiki's code blocks have it."""
+    names = frame.attributes if frame is not None else {}
+    found = names.get("data-language") or names.get("data-lang") or ""
+    return found if _NAME.fullmatch(found) else None

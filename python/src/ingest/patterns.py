@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 from src.errors import ErrorContext, InvalidInput
 
+from .glob import Glob
+
 MAX_PATTERNS = 50
 MAX_CHARS = 300
 _REGEX = "re:"
@@ -26,12 +28,15 @@ class Pattern:
     """One pattern, made ready. `is_whole`: compared with the whole address instead of its path."""
 
     text: str
-    expression: re.Pattern[str]
+    expression: re.Pattern[str] | Glob
     is_whole: bool
 
     def fits(self, url: str) -> bool:
         """Whether an address is meant."""
-        return bool(self.expression.search(url if self.is_whole else urlsplit(url).path or "/"))
+        compared = url if self.is_whole else urlsplit(url).path or "/"
+        if isinstance(self.expression, Glob):
+            return self.expression.fits(compared)
+        return bool(self.expression.search(compared))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ def _one(field: str, text: str) -> Pattern:
         return _regex(field, text)
     if not text.startswith(("/", "*", "http://", "https://")):
         raise _unusable(field, text, "it begins neither with '/', '*' nor 'http'")
-    return Pattern(text, re.compile(f"^{_glob(text)}$"), "://" in text)
+    return Pattern(text, Glob.of(text), "://" in text)
 
 
 def _regex(field: str, text: str) -> Pattern:
@@ -83,16 +88,9 @@ def _regex(field: str, text: str) -> Pattern:
         raise _unusable(field, text, f"{error}") from error
 
 
-def _glob(text: str) -> str:
-    # Adjacent stars would multiply the ways to match; three are no more than two.
-    parts = re.split(r"(\*+|\?)", text)
-    signs = {"*": "[^/]*", "?": "[^/]"}
-    return "".join(".*" if part.startswith("**") else signs.get(part) or re.escape(part) for part in parts)
-
-
 def _unusable(field: str, text: str, reason: str) -> InvalidInput:
     return InvalidInput(
         f"The pattern '{text}' cannot be used: {reason}.",
-        next_step="Write for example /docs/**, */api/*, or re:\\.html$.",
+        next_step="Write for example /docs/**, **/api/**, or re:\\.html$.",
         context=ErrorContext(field=field),
     )

@@ -62,7 +62,7 @@ class Robots:
             if error.context.status is not None and 400 <= error.context.status < 500:
                 return Protego.parse("")
             raise
-        rules = Protego.parse(fetched.body[:500_000].decode("utf-8", "replace"))
+        rules = Protego.parse(fetched.body[:500_000].decode("utf-8-sig", "replace"))
         delay_s = rules.crawl_delay(self.fetcher.policy.user_agent)
         if delay_s:
             self.fetcher.set_delay(url, min(float(delay_s), _MAX_DELAY_S))

@@ -37,6 +37,7 @@ _AGAIN_S = 300.0
 _HELP_FROM = 16
 """Addresses that must wait in somebody else's crawl before a worker with nothing to do joins it."""
 MOST_RETRIES = 20
+_LONGEST_NAME = 200
 
 
 class IngestService:
@@ -111,7 +112,7 @@ class IngestService:
             DiskFull: there is no room for it.
             StoreError: the job cannot be stored.
         """
-        filename = PurePosixPath(request.filename.replace("\\", "/")).name.replace("\0", "")[:200]
+        filename = _short_name(request.filename)
         if not filename or not request.content:
             raise InvalidInput(
                 "The file is empty." if filename else "The file has no name.",
@@ -330,3 +331,10 @@ class IngestService:
                 async with asyncio.timeout(_POLL_S):
                     await board.change()
         await asyncio.sleep(_WATCH_S)
+
+
+def _short_name(name: str) -> str:
+    """A file's name without its folders; a very long one is cut before its ending."""
+    plain = PurePosixPath(PurePosixPath(name.replace("\\", "/")).name.replace("\0", ""))
+    ending = plain.suffix[:_LONGEST_NAME]
+    return plain.name.removesuffix(ending)[: _LONGEST_NAME - len(ending)] + ending

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import html
 import re
 import time
@@ -15,8 +16,11 @@ from . import bodies
 from .addresses import canonical_url, host_of, joined
 from .fetch import Fetcher
 
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.S)
 _LOCATION = re.compile(
-    r"<(?:\w+:)?loc\b[^>]*>\s*(?:<!\[CDATA\[)?\s*(.*?)\s*(?:\]\]>)?\s*</(?:\w+:)?loc\s*>", re.I | re.S
+    # Pictures and films that a page shows have a `loc` of their own.
+    r"<(?!image:|video:)(?:\w+:)?loc\b[^>]*>\s*(?:<!\[CDATA\[)?\s*(.*?)\s*(?:\]\]>)?\s*</(?:\w+:)?loc\s*>",
+    re.I | re.S,
 )
 _INDEX = re.compile(r"<(?:\w+:)?sitemapindex\b", re.I)
 MAX_FILES = 50
@@ -46,7 +50,8 @@ def parse(xml: str) -> tuple[list[str], bool]:
 
     Read by pattern, not by an XML parser: a hostile file can define nothing, and a slightly broken one still helps.
     """
-    return [html.unescape(found) for found in _LOCATION.findall(xml)], bool(_INDEX.search(xml[:5000]))
+    read = _COMMENT.sub("", xml)
+    return [html.unescape(found) for found in _LOCATION.findall(read)], bool(_INDEX.search(read[:5000]))
 
 
 async def read_sitemap(fetcher: Fetcher, url: str, *, until: float = inf) -> Sitemap:
@@ -92,4 +97,5 @@ async def _body(fetcher: Fetcher, url: str) -> str:
     data = fetched.body
     if data[:2] == b"\x1f\x8b":
         data = bodies.gunzip(data, fetcher.policy.max_bytes * 5, url)
-    return data.decode("utf-8", "replace")
+    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if is_utf16 else "utf-8-sig", "replace")

@@ -15,6 +15,8 @@ _FRONT_TITLE = re.compile(r"^title:\s*[\"']?(.+?)[\"']?\s*$", re.M)
 _HEADING = re.compile(r"^#\s+(.+?)\s*#*$", re.M)
 _LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(\s*<?([^)\s>]+)>?[^)]*\)|<(https?://[^>\s]+)>")
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]+)", re.I)
+_MOST_STRANGE = 0.02
+"""Share of control signs in what is still text."""
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
@@ -29,7 +31,7 @@ def decode(body: bytes, charset: str | None, *, is_html: bool = False) -> str:
     for mark, unicode_name in _BOMS:
         if body.startswith(mark):
             return clean(body.decode(unicode_name, "replace"))
-    if b"\0" in body[:1000] and charset is None:
+    if b"\0" in body[:1000] and charset is None and not _is_text_with_nuls(body):
         raise DocumentUnreadable("The file is not text.", next_step="Upload it in a format that Archon reads.")
     meta = _META_CHARSET.search(body[:4096]) if is_html else None
     in_meta = meta.group(1).decode("ascii") if meta else None
@@ -38,6 +40,16 @@ def decode(body: bytes, charset: str | None, *, is_html: bool = False) -> str:
         if text is not None:
             return clean(text)
     return clean(body.decode("cp1252", "replace"))
+
+
+def _is_text_with_nuls(body: bytes) -> bool:
+    """Whether only stray NULs, which are left out, keep the bytes from being plain text."""
+    text = _strictly(body, "utf-8")
+    if text is None:
+        return False
+    start = text[:1000]
+    strange = sum(sign < " " and sign not in "\0\t\n\r\f\x1b" for sign in start)
+    return strange <= len(start) * _MOST_STRANGE and start.count("\0") <= len(start) / 2
 
 
 def _strictly(body: bytes, charset: str | None) -> str | None:

@@ -88,6 +88,17 @@ async def test_a_start_that_robots_txt_forbids_is_said(site: Site, service: Inge
     assert "robots.txt" in str(end.detail["error"])
 
 
+async def test_a_redirect_to_what_robots_txt_forbids_is_left_out(site: Site, service: IngestService) -> None:
+    start = small_site(site)
+    site.page("/robots.txt", "User-agent: *\nDisallow: /docs/secret", "text/plain")
+    site.article("/docs/secret.html", "Secret", "Words that nobody should keep.")
+    site.redirect("/docs/b.html", "/docs/secret.html")
+    end = await ended(service, await service.start_crawl(CrawlRequest(start)))
+    assert (end.tally.pages_stored, end.tally.pages_skipped) == (2, 1)
+    site.redirect("/docs/", "/docs/secret.html")
+    assert (await ended(service, await service.start_crawl(CrawlRequest(start)))).status == "failed"
+
+
 async def test_a_sitemap_is_crawled_without_following_links(site: Site, service: IngestService) -> None:
     small_site(site)
     urls = "".join(f"<url><loc>{site.url(path)}</loc></url>" for path in ("/docs/a.html", "/other/x.html"))

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from src.errors import InvalidInput
+from src.ingest.glob import Glob
 from src.ingest.patterns import Patterns
 from src.ingest.requests import CrawlRequest, crawl_of_json, crawl_to_json
 from src.ingest.sections import split
@@ -95,10 +100,29 @@ async def test_nested_and_packed_sitemaps_are_read(site: Site, service: IngestSe
         (("http://x.org/a*",), (), "http://x.org/abc", True),
         (("/a.b",), (), "http://x.org/axb", False),
         (("/docs/**",), ("/docs/old/**",), "http://x.org/docs/old/x", False),
+        (("/größe/*",), (), "http://x.org/gr%C3%B6%C3%9Fe/a%20b", True),
+        (("/a b/gr%C3%B6*",), (), "http://x.org/a%20b/größe", True),
+        (("/a*b*c",), (), "http://x.org/a1b2b3c", True),
+        (("/a*b*c",), (), "http://x.org/a1/b2c", False),
+        (("**/a*/x",), (), "http://x.org/a/b/a1/x", True),
+        (("/a*/**/x*y",), (), "http://x.org/ab/c/x/d/xzy", True),
     ],
 )
 def test_patterns_decide(include: tuple[str, ...], exclude: tuple[str, ...], url: str, allowed: bool) -> None:
     assert Patterns.of(include, exclude).allow(url) is allowed
+
+
+@given(text=st.text("ab/*?", min_size=1, max_size=12), path=st.text("ab/", max_size=14))
+def test_a_glob_means_what_it_means_as_a_regular_expression(text: str, path: str) -> None:
+    signs = {"*": "[^/]*", "?": "[^/]"}
+    parts = re.split(r"(\*+|\?)", text)
+    expression = "".join(".*" if part[:2] == "**" else signs.get(part) or re.escape(part) for part in parts)
+    assert Glob.of(text).fits(path) is bool(re.fullmatch(expression, path))
+
+
+@pytest.mark.timeout(20)
+def test_a_glob_of_many_stars_is_compared_at_once() -> None:
+    assert not Glob.of("/" + "**a*a" * 50 + "b").fits("/" + "a" * 1900)
 
 
 @pytest.mark.parametrize("pattern", ["re:(", "re:(a+)+$", "re:(a|aa)*", "docs", "/" * 400])

@@ -126,6 +126,10 @@ async def test_a_binary_file_is_not_text(readers: Readers) -> None:
         await _read(readers, "text", b"\x7fELF\x00\x00\x01", None)
 
 
+async def test_stray_nuls_do_not_make_a_file_unreadable(readers: Readers) -> None:
+    assert (await _read(readers, "markdown", b"# A\0B\n\nwords\0 here\n", None)).markdown == "# AB\n\nwords here\n"
+
+
 async def test_markdown_keeps_its_words_and_takes_its_title(readers: Readers) -> None:
     document = await _read(readers, "markdown", "---\ntitle: Mine\n---\n# Head\n\n[a](b.md) <https://y.org/c>\n")
     assert (document.title, document.markdown) == ("Mine", "# Head\n\n[a](b.md) <https://y.org/c>\n")

@@ -169,3 +169,8 @@ async def test_files_that_are_refused_make_no_job(service: IngestService, databa
 async def test_a_path_in_a_file_name_is_left_out(service: IngestService, database: Database) -> None:
     end = await ended(service, await service.start_upload(UploadRequest("../..\\etc/pass wd.txt", b"words")))
     assert (await sources.get(database, end.source_id)).display_name == "pass wd.txt"
+
+
+async def test_a_very_long_file_name_keeps_its_ending(service: IngestService) -> None:
+    end = await ended(service, await service.start_upload(UploadRequest("n" * 300 + ".md", b"# Words\n\nof a file")))
+    assert (end.status, len(end.filename), end.filename[-4:]) == ("completed", 200, "n.md")

@@ -21,6 +21,11 @@ async def test_what_robots_txt_forbids_is_not_allowed(site: Site, fetcher: Fetch
     assert site.hits == ["/robots.txt"]
 
 
+async def test_a_byte_order_mark_hides_no_rule(site: Site, fetcher: Fetcher) -> None:
+    site.page("/robots.txt", "\ufeffUser-agent: *\r\nDisallow: /private/\r\n", "text/plain")
+    assert not await Robots(fetcher).allows(site.url("/private/a"))
+
+
 async def test_a_rule_for_our_name_counts(site: Site, fetcher: Fetcher) -> None:
     site.page("/robots.txt", "User-agent: ArchonBot\nDisallow: /\n\nUser-agent: *\nAllow: /", "text/plain")
     assert not await Robots(fetcher).allows(site.url("/open"))
@@ -49,6 +54,19 @@ def _index(*urls: str) -> str:
 async def test_a_sitemap_lists_its_pages_once(site: Site, fetcher: Fetcher) -> None:
     site.page("/sitemap.xml", _urls("http://x.org/a?b=1&amp;c=2", "http://x.org/b", "http://x.org/b/"), "text/xml")
     assert (await read_sitemap(fetcher, site.url("/sitemap.xml"))).urls == ("http://x.org/a?b=1&c=2", "http://x.org/b/")
+
+
+async def test_comments_and_pictures_of_a_sitemap_are_no_pages(site: Site, fetcher: Fetcher) -> None:
+    picture = "<image:image><image:loc>http://x.org/pic</image:loc></image:image>"
+    old = "<!-- <url><loc>http://x.org/old</loc></url> -->"
+    body = f'<s:urlset xmlns:s="x"><s:url><s:loc>http://x.org/a</s:loc>{picture}</s:url>{old}</s:urlset>'
+    site.page("/sitemap.xml", body, "text/xml")
+    assert (await read_sitemap(fetcher, site.url("/sitemap.xml"))).urls == ("http://x.org/a",)
+
+
+async def test_a_sitemap_of_two_bytes_a_sign_is_read(site: Site, fetcher: Fetcher) -> None:
+    site.page("/sitemap.xml", _urls("http://x.org/ä").encode("utf-16"), "text/xml; charset=utf-16")
+    assert (await read_sitemap(fetcher, site.url("/sitemap.xml"))).urls == ("http://x.org/ä",)
 
 
 async def test_nested_and_packed_sitemaps_are_read_and_dead_ones_named(site: Site, fetcher: Fetcher) -> None:
