@@ -19,7 +19,7 @@ do $archon_check$
 declare
   installed text := (select extversion from pg_extension where extname = 'vector');
   unknown text := (select string_agg(version, ', ' order by version) from archon_migrations
-                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0099', '0101', '0103', '0104'));
+                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0099', '0101', '0103', '0104', '0110'));
 begin
   if string_to_array(substring(installed from '^[0-9]+[.][0-9]+'), '.')::integer[] < array[0, 8] then
     raise exception 'pgvector % is too old: run "alter extension vector update".', installed;
@@ -4582,5 +4582,90 @@ select archon_close_to_others();
 $archon_file_0104$;
   insert into archon_migrations (version, migration_name, checksum) values ('0104', 'vectors_again', '4e591881b2f1a580239be84abd07be97');
 end $archon_step_0104$;
+
+do $archon_step_0110$
+begin
+  if exists (select 1 from archon_migrations where version = '0110') then
+    return;
+  end if;
+  execute $archon_file_0110$
+-- A copy brings the search words of its passages along: counting them anew is most of what restoring one costs. So they
+-- are plain columns with triggers, no longer computed ones, which nobody can write. Who gives none, as Archon v1 and
+-- older backups do, gets them counted as before.
+
+alter table archon_crawled_pages
+  alter column content_search_vector drop expression if exists,
+  alter column heading_search_vector drop expression if exists;
+alter table archon_code_examples alter column content_search_vector drop expression if exists;
+
+create or replace function archon_chunk_words() returns trigger language plpgsql as $$
+begin
+  new.content_search_vector := archon_search_words(new.content);
+  new.heading_search_vector := archon_heading_words(new.heading_path, new.metadata);
+  return new;
+end $$;
+
+create or replace function archon_example_words() returns trigger language plpgsql as $$
+begin
+  new.content_search_vector :=
+    archon_search_words(new.content || ' ' || new.summary) || archon_heading_words(new.heading_path, new.metadata);
+  return new;
+end $$;
+
+create or replace trigger archon_chunk_words_new before insert on archon_crawled_pages
+  for each row when (new.content_search_vector is null or new.heading_search_vector is null)
+  execute function archon_chunk_words();
+create or replace trigger archon_chunk_words_changed before update of content, heading_path, metadata
+  on archon_crawled_pages for each row execute function archon_chunk_words();
+create or replace trigger archon_example_words_new before insert on archon_code_examples
+  for each row when (new.content_search_vector is null) execute function archon_example_words();
+create or replace trigger archon_example_words_changed before update of content, summary, heading_path, metadata
+  on archon_code_examples for each row execute function archon_example_words();
+
+-- How words are counted here: by our functions, and by a dictionary that Postgres may change with a major version.
+-- Words of a copy are taken over only where both are the same.
+create or replace function archon_words_kind() returns text language sql stable as $$
+  select current_setting('server_version_num')::integer / 10000 || ' ' || md5(string_agg(p.prosrc, ' ' order by p.proname))
+  from pg_proc p
+  where p.proname in ('archon_search_words', 'archon_heading_words', 'archon_chunk_words', 'archon_example_words')
+    and pg_function_is_visible(p.oid)
+$$;
+
+alter table archon_restore add column if not exists words_kind text;
+
+-- As before; `words_kind` is that of the database the copy was read from, null where it is not known.
+drop function if exists archon_copy_begin(boolean);
+create or replace function archon_copy_begin(replace boolean, words_kind text default null) returns void
+language plpgsql as $$
+declare
+  filled record;
+begin
+  if not replace and not exists (select 1 from archon_restore) then
+    for filled in select * from archon_copy_counts() c where c.name <> 'archon_settings' and c.counted > 0 loop
+      raise exception 'The store is not empty: % has % rows.', filled.name, filled.counted using errcode = 'unique_violation';
+    end loop;
+  end if;
+  insert into archon_restore as r (words_kind) values (words_kind)
+  on conflict (only_one) do update set words_kind = excluded.words_kind;
+  perform archon_copy_empty();
+end $$;
+
+-- As before, without words that were counted in another way.
+create or replace function archon_copy_put(table_name text, rows text, embeddings vector[]) returns table (written bigint)
+language plpgsql set jit = off as $$
+begin
+  perform set_config('synchronous_commit', 'off', true);
+  if table_name in ('archon_crawled_pages', 'archon_code_examples')
+     and not exists (select 1 from archon_restore r where r.words_kind = archon_words_kind()) then
+    rows := (select coalesce(jsonb_agg(r - '{content_search_vector,heading_search_vector}'::text[] order by place), '[]')
+             from jsonb_array_elements(rows::jsonb) with ordinality t (r, place));
+  end if;
+  return query select w.written from archon_copy_write(table_name, rows, embeddings) w;
+end $$;
+
+select archon_close_to_others();
+$archon_file_0110$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0110', 'search_words', '1976377d51c4c3d5ef674a6a2c446a8e');
+end $archon_step_0110$;
 
 select archon_close_to_others();

@@ -83,7 +83,8 @@ async def restore(
     summary = await asyncio.to_thread(backup_file.check, path)
     secrets = await asyncio.to_thread(_secrets_of, summary, passphrase)
     await _require_tables(database, summary)
-    await copying.begin(database, replace=replace)
+    kind = summary.head.get("words")
+    await copying.begin(database, replace=replace, words_kind=kind if isinstance(kind, str) else None)
     written = await _fill(database, _from_file(path), say, total=sum(summary.rows.values()))
     for key, value in secrets.items():
         await settings_rows.seal(database, key, await asyncio.to_thread(box.seal, key, value))
@@ -99,7 +100,7 @@ async def move(source: Database, target: Database, say: Say) -> Copied:
         StoreError: a database failed on the way; what had come was taken away again.
     """
     counts = await copying.counts(source)
-    await copying.begin(target, replace=False)
+    await copying.begin(target, replace=False, words_kind=await copying.words_kind(source))
     written = await _fill(target, copying.read(source), say, total=sum(counts.values()))
     sealed = await copying.sealed_secrets(source)
     for key, text in sealed.items():
@@ -152,6 +153,7 @@ async def _head(database: Database) -> dict[str, JsonValue]:
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "archon": version(),
         "postgres": state.server_version,
+        "words": await copying.words_kind(database),
         "migrations": [row.version for row in await applied_in(database) if row.is_ours],
     }
 

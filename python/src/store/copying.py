@@ -46,14 +46,19 @@ async def read(database: Database) -> AsyncIterator[Batch]:
             yield batch
 
 
-async def begin(database: Database, *, replace: bool) -> None:
-    """Make the store ready for a copy.
+async def words_kind(database: Database) -> str:
+    """How search words are counted there: a copy's are taken over where it is the same. Raises StoreError."""
+    return columns.text((await database.call("archon_words_kind"))[0], "archon_words_kind")
+
+
+async def begin(database: Database, *, replace: bool, words_kind: str | None = None) -> None:
+    """Make the store ready for a copy whose search words are of `words_kind`; None: they are counted anew.
 
     Raises:
         Conflict: it holds something, and `replace` is off.
         StoreError: the database failed.
     """
-    await database.call("archon_copy_begin", replace=replace)
+    await database.call("archon_copy_begin", replace=replace, words_kind=words_kind)
 
 
 async def write(database: Database, batch: Batch) -> int:
