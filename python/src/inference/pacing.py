@@ -2,8 +2,10 @@
 
 vLLM queues without limit and without a word, so the sign of too much is that answers take longer. The bound follows the
 gradient between the best time a text took and the present one: it grows while times stay flat (the GPU has room) and
-shrinks towards five where more requests only wait for each other (a CPU). 429 and 503 halve it. Where the server tells
-how many texts wait, more than one request's worth of them takes requests away: a person's question waits behind those.
+shrinks towards five where more requests only wait for each other (a CPU). It moves once a round, on answers to requests
+sent after its last move: older ones tell of the bound before, and heeding them would take it far past its mark, then
+down to nothing. 429 and 503 halve it. Where the server tells how many texts wait, more than one request's worth of them
+takes requests away: a person's question waits behind those.
 """
 
 from __future__ import annotations
@@ -17,10 +19,13 @@ from weakref import WeakKeyDictionary
 from .courtesy import Courtesy
 
 _TOLERANCE = 1.7
-_FORGET = 1.0003
-_SETTLE = 0.3
-_SMOOTH = 0.3
+"""Times so much longer than the best are those of a server that is full and has a little in hand."""
+_RELEARN = 1.02
+"""At its lowest the bound causes no queue, so slower answers there are the server's own: the best time follows them."""
+_GROWTH = 1.25
 _HEADROOM = 0.5
+_SMOOTH = 4
+"""Answers whose mean is the present time."""
 _REQUEST_TEXTS = 32
 _SLOW = 6
 """A bound as low as this is that of a server without a GPU."""
@@ -37,8 +42,11 @@ class Pacing:
         self._ceiling = float(ceiling)
         self._under_way = 0
         self._best_s: float | None = None
-        self._now_s: float | None = None
         self._starting = True
+        self._before = 0
+        """Requests under way that were sent before the last move."""
+        self._round: list[float] = []
+        """Seconds a character of the answers to those sent after it."""
         self._changed = asyncio.Condition()
 
     @property
@@ -58,6 +66,7 @@ class Pacing:
             yield
         finally:
             self._under_way -= 1
+            self._before = max(0, self._before - 1)
             async with self._changed:
                 self._changed.notify_all()
 
@@ -67,31 +76,43 @@ class Pacing:
 
     def answered(self, elapsed_s: float, characters: int) -> None:
         """An answer came: `elapsed_s` for texts of `characters` together."""
-        # Smoothed, so that one lucky answer does not make all later ones look slow.
-        per_character = elapsed_s / (characters + 2000)
-        share = _SMOOTH if self._now_s is not None else 1.0
-        self._now_s = (self._now_s or 0.0) + share * (per_character - (self._now_s or 0.0))
-        self._best_s = min(self._now_s, (self._best_s or self._now_s) * _FORGET)
-        gradient = max(0.5, min(1.0, _TOLERANCE * self._best_s / self._now_s)) if self._now_s > 0 else 1.0
-        self._starting = self._starting and gradient == 1.0
+        if self._before:
+            return
+        self._round.append(elapsed_s / (characters + 2000))
         if self._starting:
             # Two more for each answer treble the bound in the time of one request.
+            self._starting = self._gradient() == 1.0
             self._limit = self._within(self._limit + 2)
-            return
-        target = self._limit * gradient + _HEADROOM * sqrt(self._limit)
-        self._limit = self._within(self._limit + _SETTLE * (target - self._limit))
+        elif len(self._round) >= self._limit / 2:
+            gradient = self._gradient()
+            grown = _GROWTH if gradient == 1.0 else gradient
+            self._move(self._limit * grown + _HEADROOM * sqrt(self._limit))
+
+    def _gradient(self) -> float:
+        """How the best time stands to the present: 1 where there is room, down to a half. A mean of several answers, so
+        that a lucky one does not make all later ones look slow."""
+        recent = self._round[-_SMOOTH:]
+        now_s = sum(recent) / len(recent)
+        at_floor = self.limit <= self._floor
+        best_s = min(now_s, (self._best_s or now_s) * (_RELEARN if at_floor else 1.0))
+        self._best_s = best_s
+        return max(0.5, min(1.0, _TOLERANCE * best_s / now_s)) if now_s > 0 else 1.0
 
     def waited(self, texts: float) -> None:
         """So many texts wait in the server's queue, whoever sent them."""
         excess = texts / _REQUEST_TEXTS - 1
         if excess > 0:
-            self._starting = False
-            self._limit = self._within(self._limit - min(excess / 2, self._limit / 4))
+            self._move(self._limit - min(excess / 2, self._limit / 4))
 
     def pushed_back(self) -> None:
         """The server said that it is too much."""
+        self._move(self._limit / 2)
+
+    def _move(self, limit: float) -> None:
         self._starting = False
-        self._limit = self._within(self._limit / 2)
+        self._limit = self._within(limit)
+        self._before = self._under_way
+        self._round.clear()
 
     def _within(self, limit: float) -> float:
         return min(self._ceiling, max(self._floor, limit))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 
 import pytest
 
@@ -27,6 +28,42 @@ def test_a_server_with_room_gets_all_it_can_take() -> None:
 
 def test_a_server_that_only_queues_gets_few() -> None:
     assert 2 <= after(400, {True: 0.5}, Pacing()) <= 8
+
+
+async def test_the_bound_stays_near_what_the_server_works_on_at_once() -> None:
+    """Late answers tell of an earlier bound: heeded one by one they took it down to nothing and up again."""
+    bounds = await played(Pacing(ceiling=192), places=32, answers=2_000)
+    assert min(bounds[500:]) >= 32
+    assert max(bounds[500:]) <= 110
+
+
+def test_a_server_that_became_slower_is_not_kept_at_the_lowest_bound() -> None:
+    pacing = Pacing()
+    after(40, 0.2, pacing)
+    assert after(60, 1.0, pacing) == 2
+    assert after(400, 1.0, pacing) >= 4
+
+
+async def played(pacing: Pacing, *, places: int, answers: int) -> list[int]:
+    """The bound after each answer of a server that is always offered more, a second for each of its `places`."""
+    free_at = [0.0] * places
+    under_way: list[tuple[float, float]] = []
+    bounds: list[int] = []
+    now = 0.0
+    slots = [pacing.slot() for _ in range(answers + 200)]
+    sent = 0
+    for number in range(answers):
+        while sent - number < pacing.limit:
+            await slots[sent].__aenter__()
+            ends = max(now, heapq.heappop(free_at)) + 1.0
+            heapq.heappush(free_at, ends)
+            heapq.heappush(under_way, (ends, now))
+            sent += 1
+        now, sent_at = heapq.heappop(under_way)
+        await slots[number].__aexit__(None, None, None)
+        pacing.answered(now - sent_at, 30_000)
+        bounds.append(pacing.limit)
+    return bounds
 
 
 def test_a_refusal_halves_the_bound() -> None:
