@@ -3,9 +3,9 @@
     python bench/stores.py [--quick] [--pairs N]
 
 Both stores are the same Postgres, once through psycopg and once through a Supabase-compatible server without Docker on
-this machine, in alternating order. Ingest is a crawl through the product with a model server of fixed cost; storing is
-the writing alone. The server in front is no Supabase: it sets a dozen variables in as many round trips for every call.
-What it costs by itself is shown beside: the time of an empty call, and whose processor time a chunk takes.
+this machine, in alternating order. Ingest is a crawl through the product with a model server of fixed cost. The server in
+front is no Supabase: it sets a dozen variables in as many round trips for every call. Shown beside, without a bound:
+storing, which is the writing alone, the time of an empty call, and whose processor time a chunk takes.
 """
 
 from __future__ import annotations
@@ -92,6 +92,7 @@ async def measure(places: tuple[StorePlace, StorePlace], site: Path, model: str,
         for _, database in both:  # the warm-up of both
             await crawl_into(site, database, model, keep=False)  # first: the space of its model is to be the active one
             await store_pages(database, made(2), "warm")
+            await sources.delete(database, "warm")
         for number in range(pairs):
             for figures, database in both if number % 2 == 0 else reversed(both):
                 await one_round(figures, database, site, model, sizes, number)
@@ -103,16 +104,16 @@ async def measure(places: tuple[StorePlace, StorePlace], site: Path, model: str,
             print(f"  {place.kind:9}   {whose:9} {used}")
         print(f"  {place.kind:9} searching {spread(figures.late, 'ms (p95 of each round)')}")
         print(f"  {place.kind:9}   empty    {spread(figures.empty, 'ms (p95 of a call that does nothing)')}")
-    say("ingest through Supabase over ingest directly", faced.ingest, direct.ingest, SLOWEST)
-    say("storing alone, through Supabase over directly", faced.storing, direct.storing, SLOWEST)
+    ingest = ratios(faced.ingest, direct.ingest)
+    print("  " + verdict("ingest through Supabase over ingest directly", ingest, SLOWEST, at_most=False))
+    print(f"  storing alone, through Supabase over directly: {spread(ratios(faced.storing, direct.storing), '')}")
     behind = [slow - quick for slow, quick in zip(faced.late, direct.late, strict=True)]
     print("  " + verdict("search p95 through Supabase minus directly", behind, LATER_MS, at_most=True, unit=" ms"))
 
 
-def say(what: str, slow: list[float], quick: list[float], least: float) -> None:
-    """The verdict on the ratios of both, round by round."""
-    ratios = [one / other for one, other in zip(slow, quick, strict=True)]
-    print("  " + verdict(what, ratios, least, at_most=False))
+def ratios(slow: list[float], quick: list[float]) -> list[float]:
+    """Of both, round by round."""
+    return [one / other for one, other in zip(slow, quick, strict=True)]
 
 
 async def one_round(figures: Figures, database: Database, site: Path, model: str, sizes: Sizes, number: int) -> None:
@@ -125,6 +126,7 @@ async def one_round(figures: Figures, database: Database, site: Path, model: str
     figures.cpu.append({name: 1e6 * seconds / (sizes.pages * CHUNKS) for name, seconds in used.items()})
     figures.late.append(await search_p95_ms(database, 5 * sizes.pages))
     figures.empty.append(await empty_p95_ms(database, 5 * sizes.pages))
+    await sources.delete(database, f"round{number}")  # else the product embeds it anew, beside the next crawl
 
 
 def processor_s(postmaster: int) -> dict[str, float]:

@@ -217,4 +217,4 @@ def _weight(value: object) -> int:
 
 def vector_text(vector: Vector) -> str:
     """`vector` as pgvector reads it, for example `[1,0.5]`."""
-    return f"[{','.join(['%.9g' % part for part in vector])}]"  # noqa: UP031 - twice as quick as a format call
+    return f"[{('%.9g,' * len(vector) % (*vector,))[:-1]}]"  # one format call: the quickest way by far
