@@ -7,9 +7,14 @@ a `finish_reason` makes an answer whole.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, TypeAlias
+
+import httpx2
 
 from src.errors import (
     ArchonError,
@@ -24,6 +29,8 @@ from src.errors import (
 )
 
 from .client import Deadlines
+from .event_data import EventData
+from .failures import error_from_event
 from .models import Outcome, StreamEnd, TextDelta, Usage
 from .sdk_errors import classify_sdk_error, filled, sdk_failures
 
@@ -31,10 +38,14 @@ if TYPE_CHECKING:
     import openai
 
 ChunkStream: TypeAlias = "openai.AsyncStream[object]"
-"""Events as plain JSON: making the SDK's model of each chunk took more time than everything else in a token's way."""
+"""What the SDK opened. Its events are read from the response itself: what the SDK does to each took more time than
+everything else in a token's way."""
 Choice: TypeAlias = dict[str, object]
 _MISSHAPEN = (TypeError, AttributeError)
 """What reading an event raises that is not what it should be."""
+_END = b"[DONE]"
+_DRAIN_S = 0.1
+"""How long the end of the body is waited for after the last event: a connection read to its end can be used again."""
 
 
 class StreamReader:
@@ -45,6 +56,9 @@ class StreamReader:
         self._context = context
         self._secrets = secrets
         self._stream: ChunkStream | None = None
+        self._parts: AsyncIterator[bytes] | None = None
+        self._parser = EventData()
+        self._events: deque[bytes] = deque()
         self._first: Choice | None = None
         self._started = time.monotonic()
         self._first_s: float | None = None
@@ -60,6 +74,7 @@ class StreamReader:
         try:
             async with asyncio.timeout(self._deadlines.first_event_s):
                 self._stream = self._as_stream(await create())
+                self._parts = self._stream.response.aiter_bytes()
                 self._first = await self._next_chunk()
             if self._first is None:
                 raise StreamCut("The stream ended before its first token", context=self._context)
@@ -118,19 +133,43 @@ class StreamReader:
             raise self._typed(error) from error
 
     async def _next_chunk(self) -> Choice | None:
-        """The next choice; usage is noted on the way. None at the end of the stream. Raises TypeError."""
-        if self._stream is None:
+        """The next choice; usage is noted on the way. None at the end of the stream.
+
+        Raises TypeError, ValueError, ArchonError: an event is not what it should be, or is an error.
+        """
+        while True:
+            while self._events:
+                event = self._events.popleft()
+                if event.startswith(_END):
+                    await self._drain()
+                    return None
+                choice = self._choice(json.loads(event))
+                if choice is not None:
+                    return choice
+            part = None if self._parts is None else await anext(self._parts, None)
+            if part is None:
+                return None
+            self._events.extend(self._parser.feed(part))
+
+    def _choice(self, chunk: object) -> Choice | None:
+        if not isinstance(chunk, dict):
+            raise TypeError("an event is no object")
+        if chunk.get("error"):
+            raise error_from_event(chunk["error"], self._context, secrets=self._secrets)
+        self._note_usage(chunk.get("usage"))
+        choices = chunk.get("choices")
+        if not choices:
             return None
-        async for chunk in self._stream:
-            if not isinstance(chunk, dict):
-                raise TypeError("an event is no object")
-            self._note_usage(chunk.get("usage"))
-            choices = chunk.get("choices")
-            if choices:
-                if not isinstance(choices, list) or not isinstance(choices[0], dict):
-                    raise TypeError("a choice is no object")
-                return choices[0]
-        return None
+        if not isinstance(choices, list) or not isinstance(choices[0], dict):
+            raise TypeError("a choice is no object")
+        return choices[0]
+
+    async def _drain(self) -> None:
+        parts, self._parts = self._parts, None
+        with contextlib.suppress(TimeoutError, httpx2.HTTPError):
+            async with asyncio.timeout(_DRAIN_S):
+                while parts is not None and await anext(parts, None) is not None:
+                    pass
 
     def _deltas(self, choice: Choice) -> list[TextDelta]:
         reason, delta = choice.get("finish_reason"), choice.get("delta")

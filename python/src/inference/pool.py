@@ -12,11 +12,13 @@ from collections.abc import AsyncIterator
 from functools import cache
 from weakref import WeakKeyDictionary
 
+import httpcore2
 import httpx2
 from opentelemetry import trace
 from opentelemetry.propagate import inject
 from opentelemetry.trace import SpanKind
 
+from .network import DirectBackend
 from .transport_failures import AnswerTooLarge
 
 CONNECT_S = 5.0
@@ -33,10 +35,7 @@ class ServerPool(httpx2.AsyncBaseTransport):
 
     def __init__(self, max_answer_bytes: int = MAX_ANSWER_BYTES) -> None:
         self._max_answer_bytes = max_answer_bytes
-        limits = httpx2.Limits(
-            max_connections=MAX_CONNECTIONS, max_keepalive_connections=64, keepalive_expiry=KEEP_IDLE_S
-        )
-        self._inner = httpx2.AsyncHTTPTransport(verify=tls_context(), limits=limits)
+        self._inner = _Direct(verify=tls_context())
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send, in a span of its own where requests are traced: it ends with the answer's head."""
@@ -74,6 +73,20 @@ class ServerPool(httpx2.AsyncBaseTransport):
         if isinstance(stream, httpx2.AsyncByteStream):
             response.stream = _BoundedStream(stream, self._max_answer_bytes)
         return response
+
+
+class _Direct(httpx2.AsyncHTTPTransport):
+    """httpx's transport over our own network backend, for which its constructor has no argument."""
+
+    def __init__(self, verify: ssl.SSLContext) -> None:
+        super().__init__(verify=verify)
+        self._pool = httpcore2.AsyncConnectionPool(
+            ssl_context=verify,
+            max_connections=MAX_CONNECTIONS,
+            max_keepalive_connections=64,
+            keepalive_expiry=KEEP_IDLE_S,
+            network_backend=DirectBackend(),
+        )
 
 
 class _BoundedStream(httpx2.AsyncByteStream):

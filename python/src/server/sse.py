@@ -62,12 +62,14 @@ class EventStream(Response):
         self._farewell = farewell
         self._keep_alive_s = keep_alive_s
         self._started = False
+        self._sent_at = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         left = asyncio.ensure_future(_left(receive))
         stopped = asyncio.ensure_future(self._stopping.wait())
+        relay = asyncio.ensure_future(self._relay(send))
         try:
-            await self._relay(send, left, stopped)
+            await self._accompany(relay, send, left, stopped)
             if stopped.done() and self._farewell is not None:
                 await self._send(send, self._farewell.encode())
         except ArchonError as error:
@@ -75,47 +77,43 @@ class EventStream(Response):
                 raise
             await self._send(send, ServerEvent("error", error.to_dict()).encode())
         finally:
-            await _cancel(left, stopped)
+            await _cancel(relay, left, stopped)
             close = getattr(self._events, "aclose", None)
             if close is not None:
                 await close()
         await self._send(send, b"", more=False)
 
-    async def _relay(self, send: Send, left: asyncio.Future[None], stopped: asyncio.Future[Any]) -> None:
-        upcoming = _upcoming(self._events)
-        try:
-            while True:
-                # Before the first event nothing is sent, so that a failure can still have its own status.
-                wait_s = self._keep_alive_s if self._started else None
-                waited: set[asyncio.Future[Any]] = {upcoming, left, stopped}
-                await asyncio.wait(waited, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
-                if left.done() or stopped.done():
-                    return
-                if not upcoming.done():
-                    await self._send(send, b": keep-alive\n\n")
-                    continue
-                event = upcoming.result()
-                if event is None:
-                    return
-                await self._send(send, event.encode())
-                upcoming = _upcoming(self._events)
-        finally:
-            await _cancel(upcoming)
+    async def _relay(self, send: Send) -> None:
+        async for event in self._events:
+            await self._send(send, event.encode())
+
+    async def _accompany(
+        self, relay: asyncio.Future[None], send: Send, left: asyncio.Future[None], stopped: asyncio.Future[Any]
+    ) -> None:
+        """Keep the client's connection alive until `relay` is through, or ended because nobody reads on."""
+        now = asyncio.get_running_loop().time
+        waited: set[asyncio.Future[Any]] = {relay, left, stopped}
+        while True:
+            # Before the first event nothing is sent, so that a failure can still have its own status.
+            silent_s = now() - self._sent_at if self._started else 0.0
+            if silent_s >= self._keep_alive_s:
+                await self._send(send, b": keep-alive\n\n")
+                continue
+            wait_s = self._keep_alive_s - silent_s
+            await asyncio.wait(waited, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+            if left.done() or stopped.done():
+                await _cancel(relay)
+                return None
+            if relay.done():
+                return relay.result()
 
     async def _send(self, send: Send, body: bytes, *, more: bool = True) -> None:
         if not self._started:
             headers = [*self.raw_headers, *(self._more.raw if self._more is not None else ())]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             self._started = True
+        self._sent_at = asyncio.get_running_loop().time()
         await send({"type": "http.response.body", "body": body, "more_body": more})
-
-
-def _upcoming(events: AsyncIterator[ServerEvent]) -> asyncio.Future[ServerEvent | None]:
-    return asyncio.ensure_future(_next(events))
-
-
-async def _next(events: AsyncIterator[ServerEvent]) -> ServerEvent | None:
-    return await anext(events, None)
 
 
 async def _left(receive: Receive) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import select
+import time
 from array import array
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Self
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg import sql
@@ -23,6 +26,8 @@ from .failures import ours
 
 MIN_VECTOR_VERSION = (0, 8)
 """pgvector 0.8 brought iterative index scans, which filtered search needs to keep its recall."""
+_TRUSTED_S = 1.0
+"""So long after its use a connection is not asked whether it still lives: that costs a round trip before each call."""
 
 
 class PostgresDatabase:
@@ -31,6 +36,7 @@ class PostgresDatabase:
     def __init__(self, url: str, *, kind: str = "postgres", max_connections: int = 10) -> None:
         self._url = url
         self._kind = kind
+        self._used: WeakKeyDictionary[psycopg.AsyncConnection[DictRow], float] = WeakKeyDictionary()
         self._pool: AsyncConnectionPool[psycopg.AsyncConnection[DictRow]] = AsyncConnectionPool(
             url,
             connection_class=psycopg.AsyncConnection[DictRow],
@@ -39,7 +45,7 @@ class PostgresDatabase:
             max_size=max_connections,
             timeout=10.0,
             configure=vectors.register,
-            check=AsyncConnectionPool.check_connection,
+            check=self._check,
             open=False,
         )
 
@@ -84,6 +90,14 @@ class PostgresDatabase:
             if task is not None and task.cancelling() > before:
                 raise asyncio.CancelledError
             yield connection
+            self._used[connection] = time.monotonic()
+
+    async def _check(self, connection: psycopg.AsyncConnection[DictRow]) -> None:
+        """Raises psycopg.OperationalError where `connection` is dead, so that the pool takes another one."""
+        idle_s = time.monotonic() - self._used.get(connection, float("-inf"))
+        # A server that ends a connection says so, and that can be read; only a network that is gone says nothing.
+        if idle_s > _TRUSTED_S or _has_something_to_read(connection):
+            await AsyncConnectionPool.check_connection(connection)
 
     async def state(self) -> StoreState:
         with _typed("state", self._url):
@@ -104,6 +118,12 @@ class PostgresDatabase:
 
     async def close(self) -> None:
         await self._pool.close()
+
+
+def _has_something_to_read(connection: psycopg.AsyncConnection[DictRow]) -> bool:
+    ready = select.poll()
+    ready.register(connection.fileno(), select.POLLIN)
+    return bool(ready.poll(0))
 
 
 def _adapt(value: SqlValue) -> object:

@@ -101,3 +101,14 @@ async def test_a_cancelled_call_ends_while_the_pool_hands_out_a_connection(datab
 async def _calls_for_ever(database: PostgresDatabase) -> None:
     while True:
         await database.call("archon_jobs_open")
+
+
+async def test_a_connection_that_the_server_ended_is_not_used(database: PostgresDatabase, database_url: str) -> None:
+    await database.state()
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as admin:
+        ended = await admin.execute(
+            "select pg_terminate_backend(pid, 10000) from pg_stat_activity"
+            " where pid <> pg_backend_pid() and datname = current_database()"
+        )
+        assert [row[0] for row in await ended.fetchall()] == [True]
+    assert (await database.state()).kind == "postgres"
