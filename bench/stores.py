@@ -3,8 +3,8 @@
     python bench/stores.py [--quick] [--pairs N]
 
 Both stores are the same Postgres, once through psycopg and once through a Supabase-compatible server without Docker on
-this machine, in alternating order. Ingest is a crawl through the product with a model server of fixed cost. The server in
-front is no Supabase: it sets a dozen variables in as many round trips for every call. Shown beside, without a bound:
+this machine, in alternating order. Ingest is a crawl through the product with a model server of fixed cost. The server
+in front is no Supabase: it sets a dozen variables in as many round trips for every call. Shown beside, without a bound:
 storing, which is the writing alone, the time of an empty call, and whose processor time a chunk takes.
 """
 
