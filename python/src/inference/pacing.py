@@ -81,8 +81,8 @@ class Pacing:
         self._round.append(elapsed_s / (characters + 2000))
         if self._starting:
             # Two more for each answer treble the bound in the time of one request.
-            self._starting = self._gradient() == 1.0
             self._limit = self._within(self._limit + 2)
+            self._starting = self._gradient() == 1.0 and self._limit < self._ceiling
         elif len(self._round) >= self._limit / 2:
             gradient = self._gradient()
             grown = _GROWTH if gradient == 1.0 else gradient

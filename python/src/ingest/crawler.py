@@ -230,18 +230,18 @@ class Crawler:
         if key != entry.address.key and fetched.has_moved and entry.address.key in self._stored:
             await self._moved(entry, fetched.url)
             return True
-        reason = None
-        if key != entry.address.key and not self._scope.contains(fetched.url):
-            reason = "It leads out of the part of the site that is crawled."
-        elif key != entry.address.key and not await self._robots.allows(fetched.url):
-            reason = f"It leads to {fetched.url}, which the site's robots.txt asks crawlers to leave out."
-        elif key != entry.address.key and not self._frontier.claim(key):
-            reason = f"It is the same page as {fetched.url}."
-        else:
-            reason = arrival.unreadable()
+        reason = (await self._why_aside(key, fetched.url) if key != entry.address.key else None) or arrival.unreadable()
         if reason is not None:
             await storing.settle_aside(self.run, entry.address.key, reason)
         return reason is not None
+
+    async def _why_aside(self, key: str, url: str) -> str | None:
+        """Why what a link led to, another address than its own, is not stored; None: it is."""
+        if not self._scope.contains(url):
+            return "It leads out of the part of the site that is crawled."
+        if not await self._robots.allows(url):
+            return f"It leads to {url}, which the site's robots.txt asks crawlers to leave out."
+        return None if self._frontier.claim(key) else f"It is the same page as {url}."
 
     async def _add_links(self, entry: Entry, url: str, links: Iterable[Link]) -> None:
         is_start = entry.position == 0

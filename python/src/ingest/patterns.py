@@ -10,11 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from src.errors import ErrorContext, InvalidInput
-
-from .glob import Glob
 
 MAX_PATTERNS = 50
 MAX_CHARS = 300
@@ -28,15 +26,15 @@ class Pattern:
     """One pattern, made ready. `is_whole`: compared with the whole address instead of its path."""
 
     text: str
-    expression: re.Pattern[str] | Glob
+    expression: re.Pattern[str]
     is_whole: bool
+    is_glob: bool = False
 
     def fits(self, url: str) -> bool:
         """Whether an address is meant."""
         compared = url if self.is_whole else urlsplit(url).path or "/"
-        if isinstance(self.expression, Glob):
-            return self.expression.fits(compared)
-        return bool(self.expression.search(compared))
+        # A glob names signs as people read them: `größe` and `gr%C3%B6%C3%9Fe` are the same.
+        return bool(self.expression.search(unquote(compared) if self.is_glob else compared))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ def _one(field: str, text: str) -> Pattern:
         return _regex(field, text)
     if not text.startswith(("/", "*", "http://", "https://")):
         raise _unusable(field, text, "it begins neither with '/', '*' nor 'http'")
-    return Pattern(text, Glob.of(text), "://" in text)
+    return Pattern(text, re.compile(_glob(text), re.S), "://" in text, is_glob=True)
 
 
 def _regex(field: str, text: str) -> Pattern:
@@ -86,6 +84,29 @@ def _regex(field: str, text: str) -> Pattern:
         return Pattern(text, re.compile(expression), True)
     except (re.error, RecursionError, OverflowError) as error:
         raise _unusable(field, text, f"{error}") from error
+
+
+def _glob(text: str) -> str:
+    """`**` is anything, `*` anything but a slash, `?` one sign that is none; compared in bounded time.
+
+    All stars but the last of each kind take what comes first and are not tried again, as in `fnmatch`: more for an
+    earlier one only leaves less for those behind it. Otherwise a few stars take for ever.
+    """
+    *before, last = re.split(r"\*{2,}", text)
+    first, *inner = ["".join(_segment(part)) for part in before] or [""]
+    *early, final = _segment(last)
+    end = "".join(early) + final.replace("(?>[^/]*?", "(?:[^/]*", 1) + r"\Z"
+    return rf"\A{first}{''.join(f'(?>.*?{part})' for part in inner)}{'.*' if before else ''}{end}"
+
+
+def _segment(part: str) -> list[str]:
+    """What stands between two `**`: a beginning, and for each `*` the next place where what follows it fits."""
+    begin, *others = (_literal(piece) for piece in part.split("*"))
+    return [begin, *(f"(?>[^/]*?{piece})" for piece in others)]
+
+
+def _literal(text: str) -> str:
+    return "[^/]".join(re.escape(unquote(piece)) for piece in text.split("?"))
 
 
 def _unusable(field: str, text: str, reason: str) -> InvalidInput:
