@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from src.errors import (
     ProviderError,
     UnsupportedFeature,
 )
-from src.inference.models import Embedder, Vector
+from src.inference.models import Embedded, Embedder, Vector
 
 from .document import Chunk
 from .patience import Patience
@@ -30,6 +31,9 @@ _FILL_S = 0.02
 """How long a request waits for more texts where the server has nothing to do."""
 _FILLS = 10
 """So many times as long it waits while others are under way: it would only stand behind them, half empty."""
+SILENCE_S = 2.0
+"""A model server that gave nothing for so long may be another by now; none loads weights faster. The embedder's own
+tries hide a short outage, and in a pause nothing can fail; the four texts of a proof are little in that time."""
 _QUEUE = 8192
 
 
@@ -50,7 +54,10 @@ class EmbedStage:
     batch: int = BATCH
     workers: int = WORKERS
     prove: Callable[[], Awaitable[object]] | None = None
-    """Sees that the server still gives the vectors of the space: asked after every outage. May raise as `run`."""
+    """Sees that the server still gives the vectors of the space: asked after every outage and silence. May raise as
+    `run`."""
+    silence_s: float = SILENCE_S
+    _heard_at: float = field(default_factory=time.monotonic)
     _under_way: int = 0
     _is_doubtful: bool = False
     _proving: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -119,45 +126,41 @@ class EmbedStage:
     async def _embed(self, passages: list[_Passage]) -> list[_Passage]:
         """Embed once; what is left is to be tried again."""
         outcomes = await self.embedder.embed_passages([passage.text for passage in passages])
-        if any(outcome.vector is not None for outcome in outcomes):
-            try:
-                await self._see_that_it_is_the_same()
-            except ProviderError as error:
-                await self.patience.wait(error)
-                return passages
-        if len(outcomes) != len(passages):
-            raise ProtocolError(f"{len(passages)} texts were sent and {len(outcomes)} answers came back.")
-        left: list[_Passage] = []
-        made = 0
-        trouble: ArchonError | None = None
-        for passage, outcome in zip(passages, outcomes, strict=True):
-            if passage.done.done():
-                continue
-            if outcome.vector is not None:
-                passage.done.set_result(self._checked(outcome.vector))
-                made += 1
-            elif outcome.error is not None and belongs_to_text(outcome.error):
-                passage.done.set_exception(outcome.error)
-            else:
-                left.append(passage)
-                trouble = outcome.error or ProtocolError("The model server gave neither a vector nor an error.")
-        self.tell(made)
-        if trouble is not None:
-            self._is_doubtful = True
-            await self.patience.wait(trouble)
-        else:
+        try:
+            await self._see_that_it_is_the_same(outcomes)
+        except ProviderError as error:
+            await self.patience.wait(error)
+            return passages
+        left = [pair for pair in zip(passages, outcomes, strict=True) if not self._settle(*pair)]
+        self.tell(sum(outcome.vector is not None for outcome in outcomes))
+        if not left:
             self.patience.over()
-        return left
+            return []
+        self._is_doubtful = True
+        await self.patience.wait(left[-1][1].error or ProtocolError("The model server gave neither vector nor error."))
+        return [passage for passage, _ in left]
 
-    async def _see_that_it_is_the_same(self) -> None:
+    async def _see_that_it_is_the_same(self, outcomes: Sequence[Embedded]) -> None:
         """A server that was away may have come back with another model under the same name: seen before a vector of
         its is taken. Raises ConfigurationError, ProviderError, StoreError."""
-        if not self._is_doubtful or self.prove is None:
+        if self.prove is None or all(outcome.vector is None for outcome in outcomes):
+            return
+        self._is_doubtful |= time.monotonic() - self._heard_at > self.silence_s
+        self._heard_at = time.monotonic()
+        if not self._is_doubtful:
             return
         async with self._proving:
             if self._is_doubtful:
                 await self.prove()
                 self._is_doubtful = False
+
+    def _settle(self, passage: _Passage, outcome: Embedded) -> bool:
+        """Whether the passage has its vector now, or an error that no other try would spare it."""
+        if outcome.vector is not None:
+            passage.done.set_result(self._checked(outcome.vector))
+        elif outcome.error is not None and belongs_to_text(outcome.error):
+            passage.done.set_exception(outcome.error)
+        return passage.done.done()
 
     def _checked(self, vector: Vector) -> Vector:
         if len(vector) != self.dimensions:

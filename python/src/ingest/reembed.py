@@ -44,7 +44,7 @@ async def reembed(run: Run) -> None:
     if space.id != run.job.request.get("space_id"):
         raise Conflict("The settings name another embedding model by now.")
     prove = partial(open_space, run.database, embedder)
-    stage = EmbedStage(embedder, space.dimensions, patience, _nothing, prove=prove)
+    stage = EmbedStage(embedder, space.dimensions, patience, _nothing, prove=prove, silence_s=run.limits.silence_s)
     async with alongside(stage.run()):
         while True:
             await _fill(run, stage, space.id)

@@ -15,7 +15,7 @@ from src.store.database import Database
 from src.store.jobs import Job
 from src.store.pages import WorkPlace
 
-from .embedding import EmbedStage, Gauge, belongs_to_text
+from .embedding import SILENCE_S, EmbedStage, Gauge, belongs_to_text
 from .fetch import FetchPolicy
 from .intake import DEFAULT_MAX_TOKENS, Intake
 from .patience import Patience
@@ -39,6 +39,8 @@ class Limits:
     outage_s: float = 12 * 3600.0
     postpone_s: float = 15.0
     """An outage that outlasts `patience_s` puts a job that has begun back into the queue, for `postpone_s` at first."""
+    silence_s: float = SILENCE_S
+    """After so long without an answer, a model server is proven again before a vector of its is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,9 @@ async def open_intake(run: Run, metadata: dict[str, JsonValue]) -> AsyncIterator
         max_tokens=max_tokens,
     )
     prove = partial(open_space, run.database, embedder)
-    stage = EmbedStage(embedder, space.dimensions, patience, run.board.embedded, prove=prove)
+    stage = EmbedStage(
+        embedder, space.dimensions, patience, run.board.embedded, prove=prove, silence_s=run.limits.silence_s
+    )
     intake = Intake(
         database=run.database,
         readers=run.readers,

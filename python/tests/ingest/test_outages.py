@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+from functools import partial
 
 import psycopg
 import pytest
 
+from src.errors import ConfigurationError
 from src.inference.client import Deadlines
 from src.inference.embed import build_embedder
 from src.inference.models import Embedder
+from src.ingest.embedding import EmbedStage
+from src.ingest.patience import Patience
+from src.ingest.progress import JobProgress
 from src.ingest.requests import CrawlRequest
+from src.ingest.run import alongside
 from src.ingest.service import IngestService
+from src.ingest.space import open_space
 from src.store import jobs, pages
 from src.store.postgres import PostgresDatabase
 from tests.fakes.chosen import chosen
 from tests.fakes.model_server import ModelServer, Reply, Request, Silence
 
-from .parts import LEASE, LIMITS, POLICY, embed_reply, ended, open_service, past_the_first_page, until
+from .parts import LEASE, LIMITS, POLICY, embed_reply, embedded_texts, ended, open_service, past_the_first_page, until
 from .site import Site
 from .test_crawl import small_site
 
@@ -60,6 +68,53 @@ async def test_a_server_that_comes_back_with_other_weights_is_found_out_before_i
         end = await ended(service, job)
     assert (end.status, end.detail and end.detail["code"]) == ("failed", "configuration")
     assert site.url("/docs/b.html") not in [page.url for page in await pages.listing(database, end.source_id)]
+
+
+async def _exchanged_after_one_page(
+    site: Site, models: ModelServer, database: PostgresDatabase, silence_s: float
+) -> tuple[JobProgress, int]:
+    """A crawl in whose pause, with nothing under way, the weights change; and how many pages were stored before."""
+    gate = asyncio.Event()
+    start = small_site(site)
+    for name in "ab":
+        site.answers[f"/docs/{name}.html"][0].hold = gate
+    async with open_service(database, models.url, limits=dataclasses.replace(LIMITS, silence_s=silence_s)) as service:
+        job = await service.start_crawl(CrawlRequest(start))
+        before = await until(service, job, lambda now: now.tally.pages_stored == 1)
+        models.on("/v1/embeddings", embed_reply(seed="other weights"))
+        gate.set()
+        return await ended(service, job), before.tally.chunks_stored
+
+
+async def test_a_server_that_is_exchanged_while_nothing_is_asked_of_it_is_found_out(
+    site: Site, models: ModelServer, database: PostgresDatabase
+) -> None:
+    end, before = await _exchanged_after_one_page(site, models, database, silence_s=0.0)
+    assert (end.status, end.detail and end.detail["code"]) == ("failed", "configuration")
+    assert (await pages.chunks(database, end.source_id)).total == before
+
+
+async def test_a_server_that_goes_on_answering_is_not_asked_who_it_is(
+    site: Site, models: ModelServer, database: PostgresDatabase
+) -> None:
+    async with open_service(database, models.url, limits=dataclasses.replace(LIMITS, silence_s=60.0)) as service:
+        end = await ended(service, await service.start_crawl(CrawlRequest(small_site(site))))
+    canary = "The quick brown fox jumps over the lazy dog."
+    assert (end.status, embedded_texts(models).count(canary)) == ("completed", 1)
+
+
+async def test_a_server_that_comes_back_with_other_weights_behind_the_embedders_own_tries_is_found_out(
+    models: ModelServer, database: PostgresDatabase
+) -> None:
+    embedder = build_embedder(chosen("embedding", VLLM_BASE_URL=models.url))
+    space = await open_space(database, embedder)
+    prove = partial(open_space, database, embedder)
+    stage = EmbedStage(embedder, space.dimensions, Patience(10.0, print), print, prove=prove, silence_s=0.5)
+    answers = iter([Reply(503, {"error": {"message": "busy"}}, headers={"retry-after": "1"})])
+    models.on("/v1/embeddings", lambda r: next(answers, None) or embed_reply(seed="other weights")(r))
+    with pytest.raises(ConfigurationError, match="other vectors under the name"):
+        async with alongside(stage.run()):
+            await stage.vectors(["A passage."])
 
 
 async def test_an_outage_that_is_too_long_even_for_the_queue_fails_the_job(
