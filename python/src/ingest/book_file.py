@@ -10,10 +10,10 @@ from xml.etree.ElementTree import Element
 from src.errors import DocumentTooLarge, DocumentUnreadable
 
 from .archive import Archive
+from .charsets import decode
 from .document import clean
 from .html_page import read_html
 from .markup import parse_xml
-from .text_file import decode
 
 _CONTAINER = "META-INF/container.xml"
 _PROTECTION = "META-INF/encryption.xml"

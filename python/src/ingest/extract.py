@@ -14,6 +14,7 @@ from src.errors import DocumentTooLarge, DocumentUnreadable
 from . import chunk
 from .blocks import sections_of
 from .book_file import read_book
+from .charsets import decode
 from .document import Chunk, Document, Example, Link, ReadRequest
 from .examples import examples_in
 from .html_page import read_html
@@ -23,7 +24,7 @@ from .pdf_file import read_pdf
 from .sections import is_full, slug, split
 from .sheet_file import read_workbook
 from .slides_file import read_slides
-from .text_file import decode, read_markdown
+from .text_file import read_markdown
 from .word_file import read_word
 
 MAX_CHARS = 5_000_000
