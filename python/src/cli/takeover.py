@@ -73,10 +73,9 @@ async def take_over(database: Database, environment: Environment, say: Say) -> T
 async def build_indexes(database: Database, say: Say) -> int:
     """Build what was put off, one after the other; how many. Searches work all the while. Raises StoreError."""
     built = 0
-    for build in (indexes.build_next, indexes.build_next_of_v1):
-        while await build(database):
-            built += 1
-            say(f"{built} indexes are built.")
+    while await indexes.build_next(database, of_v1=True):
+        built += 1
+        say(f"{built} indexes are built.")
     return built
 
 

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from src.errors import ConfigurationError, Conflict, DiskFull, InvalidInput, NotFound, ProviderError, StoreError
+from src.errors import ConfigurationError, Conflict, InvalidInput, NotFound, ProviderError, StoreError
 from src.inference.models import Embedder
-from src.store import indexes, jobs, schedules, spaces
+from src.store import jobs, schedules, spaces
 from src.store.database import Database
 from src.store.disk_room import DiskRoom
 
+from .index_builder import IndexBuilder
 from .progress import JobProgress
 from .space import Ways
 
@@ -30,10 +31,6 @@ _LEASE_S = 30.0
 _EVERY_S = 5.0
 _LOOK_EVERY_S = 60.0
 _TIDY_EVERY_S = 3600.0
-
-_BUILD_AGAIN_S = 900.0
-"""An index that a database's time limit ended is not begun again and again."""
-_BUILD_STEP = "Where a time limit ends it: `DATABASE_URL=<connection string> archon migrate --build-indexes`."
 
 FEW_FRESH = 2_000
 """Fresh vectors that are not worth an index: reading them all takes about a millisecond."""
@@ -68,7 +65,10 @@ class Caretaker:
     _fresh_before: int = 0
     _looked_at: float = float("-inf")
     _tidied_at: float = float("-inf")
-    _build_from: float = float("-inf")
+    indexes: IndexBuilder = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.indexes = IndexBuilder(self.database, self.room)
 
     def nudge(self) -> None:
         """The settings may name another embedding model now."""
@@ -76,7 +76,12 @@ class Caretaker:
         self._wake.set()
 
     async def run(self) -> None:
-        """Look after the store until cancelled."""
+        """Look after the store until cancelled. Indexes are built beside everything else: one takes minutes."""
+        async with asyncio.TaskGroup() as beside:
+            beside.create_task(self.indexes.run())
+            await self._look_after()
+
+    async def _look_after(self) -> None:
         while True:
             self._wake.clear()
             try:
@@ -170,10 +175,10 @@ class Caretaker:
                 _log.warning("refresh_left_out", source=source_id, reason=error.message)
 
     async def index_some(self) -> None:
-        """Give vectors their index: whole parts that wait, then fresh ones of the space that answers, a part of them
-        at a time. Raises StoreError.
+        """Have whole parts indexed that wait for it, and see to the fresh vectors of the space that answers: they are
+        closed once they are many, else put into its index some at a time. Raises StoreError.
         """
-        await self._build_waiting()
+        self.indexes.wake()
         answering = await spaces.answering(self.database)
         if answering is None:
             return
@@ -182,26 +187,9 @@ class Caretaker:
         self._fresh_before = part.fresh
         if plan == "close":
             await spaces.close_fresh_part(self.database, answering.id)
-            await self._build_waiting()
-            await spaces.analyze(self.database)
+            self.indexes.wake()
         elif plan == "move":
             await self._move(answering.id, part.fresh - FEW_FRESH)
-
-    async def _build_waiting(self) -> None:
-        """Build what waits, one index after the other. Those of Archon v1's own only while no job would wait for it."""
-        if time.monotonic() < self._build_from:
-            return
-        try:
-            if self.room is not None:
-                await asyncio.to_thread(self.room.require)
-            while await indexes.build_next(self.database):
-                _log.info("index_built")
-            while not await jobs.unfinished(self.database) and await indexes.build_next_of_v1(self.database):
-                _log.info("index_of_v1_built")
-        except StoreError as error:
-            self._build_from = time.monotonic() + _BUILD_AGAIN_S
-            step = error.next_step if isinstance(error, DiskFull) else _BUILD_STEP
-            _log.warning("index_not_built", reason=error.message, again_in_s=_BUILD_AGAIN_S, next_step=step)
 
     async def _move(self, space_id: int, count: int) -> None:
         begun = time.monotonic()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from src.errors import ArchonError, StoreUnavailable
@@ -60,9 +60,16 @@ class PatientDatabase:
 
     async def call(self, function: str, /, **arguments: SqlValue) -> list[Row]:
         """As Database.call; raises StoreUnavailable only after the limit."""
+        return await self._patiently(lambda: self.database.call(function, **arguments))
+
+    async def call_long(self, function: str, /, **arguments: SqlValue) -> list[Row]:
+        """As Database.call_long; raises StoreUnavailable only after the limit."""
+        return await self._patiently(lambda: self.database.call_long(function, **arguments))
+
+    async def _patiently(self, called: Callable[[], Awaitable[list[Row]]]) -> list[Row]:
         while True:
             try:
-                rows = await self.database.call(function, **arguments)
+                rows = await called()
             except StoreUnavailable as error:
                 await self._patience.wait(error)
             else:

@@ -9,7 +9,7 @@ from math import sqrt
 
 from src.errors import ArchonError, Conflict, ContextTooLong, NothingStored
 from src.inference.models import Vector
-from src.store import code_examples, spaces
+from src.store import code_examples, indexes, spaces
 from src.store.spaces import PendingText, TextKind
 
 from .embedding import EmbedStage
@@ -134,7 +134,7 @@ async def _index(run: Run, space_id: int) -> None:
     state = await spaces.fresh_part(run.database, space_id, most=1)
     if state.fresh:
         await spaces.close_fresh_part(run.database, space_id)
-    await spaces.index_closed_parts(run.database, space_id)
+    await indexes.build_space(run.database, space_id)
     await code_examples.make_ready(run.database, space_id)
     await spaces.analyze(run.database)
 

@@ -56,6 +56,14 @@ class Database(Protocol):
         """
         ...
 
+    async def call_long(self, function: str, /, **arguments: SqlValue) -> list[Row]:
+        """As `call`, for a function that works for minutes: the database's time limit does not end it.
+
+        Over a REST face that is so where the function names its own limit, and the answer may be lost while it works.
+        Raises as `call` does.
+        """
+        ...
+
     async def state(self) -> StoreState:
         """Version and place of the database. Raises StoreUnavailable."""
         ...

@@ -6,7 +6,7 @@ import asyncio
 import select
 import time
 from array import array
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Self
 from weakref import WeakKeyDictionary
@@ -68,13 +68,19 @@ class PostgresDatabase:
         return database
 
     async def call(self, function: str, /, **arguments: SqlValue) -> list[Row]:
-        named = [
-            sql.SQL("{} => {}").format(sql.Identifier(name), _placeholder(name, value))
-            for name, value in arguments.items()
-        ]
-        query = sql.SQL("select * from {}({})").format(sql.Identifier(function), sql.SQL(", ").join(named))
+        query = _call(function, arguments)
         with _typed(function, self._url):
             async with self._connection() as connection:
+                cursor = await connection.execute(query, {k: _adapt(v) for k, v in arguments.items()}, binary=True)
+                return list(await cursor.fetchall())
+
+    async def call_long(self, function: str, /, **arguments: SqlValue) -> list[Row]:
+        query = _call(function, arguments)
+        with _typed(function, self._url):
+            # A connection of its own: the pool would miss it for minutes. It ends with its task, and the query too.
+            own = await psycopg.AsyncConnection[DictRow].connect(self._url, row_factory=dict_row, connect_timeout=10)
+            async with own as connection:
+                await connection.execute("set local statement_timeout = 0")
                 cursor = await connection.execute(query, {k: _adapt(v) for k, v in arguments.items()}, binary=True)
                 return list(await cursor.fetchall())
 
@@ -132,6 +138,13 @@ def _adapt(value: SqlValue) -> object:
     if isinstance(value, Sequence) and not isinstance(value, str | array):
         return list(value)
     return value
+
+
+def _call(function: str, arguments: Mapping[str, SqlValue]) -> sql.Composed:
+    named = [
+        sql.SQL("{} => {}").format(sql.Identifier(name), _placeholder(name, value)) for name, value in arguments.items()
+    ]
+    return sql.SQL("select * from {}({})").format(sql.Identifier(function), sql.SQL(", ").join(named))
 
 
 def _placeholder(name: str, value: SqlValue) -> sql.Placeholder:

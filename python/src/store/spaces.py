@@ -274,14 +274,6 @@ async def close_fresh_part(database: Database, space_id: int) -> None:
     await database.call("archon_fresh_close", space=space_id)
 
 
-async def index_closed_parts(database: Database, space_id: int) -> int:
-    """Build the missing indexes of closed parts, each at once; how many. Takes long. Raises StoreError."""
-    rows = await database.call("archon_parts_unindexed", space=space_id)
-    for row in rows:
-        await database.call("archon_part_index", space=space_id, part=columns.number(row, "part"))
-    return len(rows)
-
-
 async def move_fresh(database: Database, space_id: int, *, most: int) -> int:
     """Put up to `most` fresh vectors into the indexed part; how many. Raises StoreError."""
     rows = await database.call("archon_fresh_move", space=space_id, most=most)

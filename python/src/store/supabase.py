@@ -86,6 +86,13 @@ class SupabaseDatabase:
             raise StoreError(f"Supabase gave no rows for '{function}'.", next_step=SETUP_STEP, context=context)
         return rows
 
+    async def call_long(self, function: str, /, **arguments: SqlValue) -> list[Row]:
+        context = ErrorContext(operation=function, url=self._url)
+        rows = await self._ask(function, {name: _plain(value) for name, value in arguments.items()}, context)
+        if not isinstance(rows, list):
+            raise StoreError(f"Supabase gave no rows for '{function}'.", next_step=SETUP_STEP, context=context)
+        return rows
+
     async def _send(self, calls: Sequence[Call]) -> Sequence[Answer]:
         context = ErrorContext(operation=calls[0].function, url=self._url)
         if len(calls) == 1:

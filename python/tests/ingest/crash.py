@@ -97,6 +97,9 @@ class Dying:
             self._die()
         return rows
 
+    async def call_long(self, function: str, /, **arguments: SqlValue) -> list[Row]:
+        return await self.inner.call_long(function, **arguments)
+
     def _die(self) -> None:
         if self.moment.later_s:
             threading.Timer(self.moment.later_s, os.kill, (os.getpid(), signal.SIGKILL)).start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from array import array
 from collections.abc import AsyncIterator
 
@@ -53,10 +54,10 @@ async def test_what_waits_is_built_once_nobody_writes(
     idle: IngestService, database: PostgresDatabase, job: Job
 ) -> None:
     assert await indexes.put_off(database) == IndexesLeft(ours=1, of_v1=1)
-    await idle.caretaker.index_some()
+    await idle.caretaker.indexes.build_waiting()
     assert await indexes.left(database) == IndexesLeft(ours=0, of_v1=1)
     await jobs.finish(database, job.id, "me", state="completed", progress={}, result={}, error=None)
-    await idle.caretaker.index_some()
+    await idle.caretaker.indexes.build_waiting()
     assert await indexes.left(database) == IndexesLeft(ours=0, of_v1=0)
 
 
@@ -68,7 +69,30 @@ async def test_an_index_that_cannot_be_built_is_not_begun_again_at_once(
     mended = "update archon_v1 set postponed_indexes = array['create index such_index on archon_crawled_pages (id)']"
     async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
         await connection.execute(broken)
-        await idle.caretaker.index_some()
+        await idle.caretaker.indexes.build_waiting()
         await connection.execute(mended)
-    await idle.caretaker.index_some()
+    await idle.caretaker.indexes.build_waiting()
     assert (await indexes.left(database)).of_v1 == 1
+
+
+async def test_a_build_that_takes_long_keeps_no_other_duty_waiting_and_ends_with_its_process(
+    idle: IngestService, database: PostgresDatabase, job: Job, database_url: str
+) -> None:
+    await indexes.put_off(database)
+    await jobs.finish(database, job.id, "me", state="completed", progress={}, result={}, error=None)
+    idle.caretaker.every_s = 0.1
+    async with await psycopg.AsyncConnection.connect(database_url) as holding, asyncio.timeout(30):
+        # What the build waits for, for as long as this test wants.
+        await holding.execute("lock table archon_chunk_vectors in row exclusive mode")
+        caring = asyncio.create_task(idle.caretaker.run())
+        while not (await indexes.left(database)).under_way:
+            pass
+        async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as other:
+            await other.execute("update archon_sources set refresh_every = '1 day', next_refresh_at = now()")
+        while (await jobs.of_source(database, "s"))[0].kind != "refresh":
+            pass
+        caring.cancel()
+        await asyncio.wait([caring])
+        while (await indexes.left(database)).under_way:
+            pass
+    assert (await indexes.left(database)).ours == 1
