@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
 from src.errors import AnswerUnusable
 from src.inference.control_tokens import without_control_tokens
-from src.inference.models import ChatMessage, ChatModel, ChatOptions, Outcome, StreamEnd
+from src.inference.models import ChatMessage, ChatModel, ChatOptions, Outcome, StreamEnd, TextDelta
 from src.store.situations import Place
 
 from .document import Chunk, Document, clean
@@ -153,28 +153,32 @@ async def ask(chat: ChatModel, sight: Sight, *, max_tokens: int) -> str:
         AnswerUnusable: it says nothing.
         ConfigurationError, ProviderError: it cannot be asked, or its answer broke off.
     """
-    words: list[str] = []
-    length, is_whole = 0, True
     stream = chat.stream(question(sight), ChatOptions(max_tokens=max_tokens, temperature=0.0, nobody_waits=True))
     try:
-        async for item in stream:
-            if isinstance(item, StreamEnd):
-                if item.outcome is not Outcome.COMPLETE:
-                    raise item.error or AnswerUnusable("The chat model's answer broke off.")
-                is_whole = item.finish_reason != "length"
-                break
-            length += len(item.text)
-            words += [] if item.reasoning else [item.text]
-            if length > _MOST_CHARS:
-                is_whole = False
-                break
+        answer, is_whole = await _heard(stream)
     finally:
         if isinstance(stream, AsyncGenerator):
             await stream.aclose()
-    said = tidy("".join(words), is_whole=is_whole)
+    said = tidy(answer, is_whole=is_whole)
     if not said:
         raise AnswerUnusable("The chat model answered nothing.", next_step="Choose another chat model.")
     return said
+
+
+async def _heard(stream: AsyncIterator[TextDelta | StreamEnd]) -> tuple[str, bool]:
+    """An answer without its reasoning, and whether it came to its own end. Raises AnswerUnusable, ProviderError."""
+    words: list[str] = []
+    length = 0
+    async for item in stream:
+        if isinstance(item, StreamEnd):
+            if item.outcome is not Outcome.COMPLETE:
+                raise item.error or AnswerUnusable("The chat model's answer broke off.")
+            return "".join(words), item.finish_reason != "length"
+        length += len(item.text)
+        words += [] if item.reasoning else [item.text]
+        if length > _MOST_CHARS:
+            break
+    return "".join(words), False
 
 
 def tidy(answer: str, *, is_whole: bool = True) -> str:
