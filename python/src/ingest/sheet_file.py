@@ -8,14 +8,13 @@ from collections.abc import Sequence
 
 import python_calamine
 
-from src.errors import DocumentTooLarge, DocumentUnreadable
+from src.errors import DocumentUnreadable
 
 from .archive import Archive
 from .document import clean
 from .markup import table
+from .sheet_cells import MAX_CELLS, moved_together, too_many_cells
 from .word_file import title_of
-
-MAX_CELLS = 1_000_000
 
 
 def read_workbook(body: bytes) -> tuple[str, str]:
@@ -27,12 +26,10 @@ def read_workbook(body: bytes) -> tuple[str, str]:
     """
     archive = Archive(body)
     try:
-        book = python_calamine.load_workbook(io.BytesIO(body))
+        book = python_calamine.load_workbook(io.BytesIO(moved_together(archive, body)))
         sheets = [(name, book.get_sheet_by_name(name)) for name in book.sheet_names]
         if sum(sheet.height * sheet.width for _, sheet in sheets) > MAX_CELLS:
-            raise DocumentTooLarge(
-                f"The workbook has more than {MAX_CELLS / 1e6:g} million cells.", next_step="Split it into parts."
-            )
+            raise too_many_cells()
         parts = [_sheet(name, sheet.to_python()) for name, sheet in sheets]
     except (python_calamine.CalamineError, OSError, ValueError) as error:
         raise DocumentUnreadable(f"The workbook is damaged: {error}") from error

@@ -70,12 +70,22 @@ def slides_with(*slides: tuple[str, tuple[str, ...]], notes: str = "") -> bytes:
 
 def workbook_with(name: str, rows: tuple[tuple[str, ...], ...]) -> bytes:
     """A workbook of one sheet of texts."""
-    cells = "".join(
-        f'<row r="{y}">'
-        + "".join(f'<c r="{chr(65 + x)}{y}" t="inlineStr"><is><t>{value}</t></is></c>' for x, value in enumerate(row))
-        + "</row>"
-        for y, row in enumerate(rows, start=1)
+    return workbook_of(
+        name,
+        "".join(
+            f'<row r="{y}">' + "".join(text_cell(f"{chr(65 + x)}{y}", value) for x, value in enumerate(row)) + "</row>"
+            for y, row in enumerate(rows, start=1)
+        ),
     )
+
+
+def text_cell(place: str, text: str) -> str:
+    """A cell of a sheet, at a place like `B2`."""
+    return f'<c r="{place}" t="inlineStr"><is><t>{text}</t></is></c>'
+
+
+def workbook_of(name: str, rows: str) -> bytes:
+    """A workbook of one sheet with these rows, in XML."""
     entry = f'<sheet name="{name}" sheetId="1" r:id="rId1"/>'
     sheet = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"
     return zip_of(
@@ -84,7 +94,7 @@ def workbook_with(name: str, rows: tuple[tuple[str, ...], ...]) -> bytes:
             "_rels/.rels": _relations({"rId1": ("officeDocument", "xl/workbook.xml")}),
             "xl/workbook.xml": f"<workbook {_SHEET}><sheets>{entry}</sheets></workbook>",
             "xl/_rels/workbook.xml.rels": _relations({"rId1": ("worksheet", "worksheets/sheet1.xml")}),
-            "xl/worksheets/sheet1.xml": f"<worksheet {_SHEET}><sheetData>{cells}</sheetData></worksheet>",
+            "xl/worksheets/sheet1.xml": f"<worksheet {_SHEET}><sheetData>{rows}</sheetData></worksheet>",
         }
     )
 

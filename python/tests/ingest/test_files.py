@@ -22,7 +22,7 @@ from src.store.database import Database
 from tests.fakes.model_server import ModelServer
 
 from .files import pdf_with
-from .office_files import book_with, paragraph, slides_with, word_with, workbook_with, zip_of
+from .office_files import book_with, paragraph, slides_with, text_cell, word_with, workbook_of, workbook_with, zip_of
 from .parts import embedded_texts, ended
 
 BOOK = book_with("The Book", {"One": "First words.", "Two": "Second words."})
@@ -59,6 +59,22 @@ async def _uploaded(service: IngestService, name: str, body: bytes) -> JobProgre
 async def test_a_file_becomes_markdown(readers: Readers, name: str, body: bytes, title: str, markdown: str) -> None:
     (document,) = await _read(readers, name, body)
     assert (document.title, document.markdown.strip()) == (title, markdown)
+
+
+async def test_cells_that_stand_far_apart_are_read_without_what_lies_between(readers: Readers) -> None:
+    rows = f"<row>{text_cell('B2', 'name')}{text_cell('D2', 'port')}</row><row r='9000'><c r='A9000' s='1'/></row>"
+    far = f'<row r="1048576"><c t="inlineStr"><is><t>db</t></is></c>{text_cell("XFD1048576", "far")}</row>'
+    (document,) = await _read(readers, "a.xlsx", workbook_of("S", rows + far))
+    lines = ["|  | name | port |  |", "| --- | --- | --- | --- |", "| db |  |  | far |"]
+    assert document.markdown.strip().splitlines()[2:] == lines
+
+
+async def test_cells_that_are_too_many_are_refused_before_their_places_are_made(readers: Readers) -> None:
+    places = (f"{first}{second}" for first in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" for second in "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    rows = "".join(f"<row>{text_cell(f'{column}{y * 50}', 'x')}</row>" for y in range(1, 4) for column in places)
+    rows += "".join(f"<row>{text_cell(f'A{y}', 'x')}</row>" for y in range(1000, 4000))
+    with pytest.raises(DocumentTooLarge, match="million cells"):
+        await _read(readers, "a.xlsx", workbook_of("S", rows))
 
 
 async def test_slides_come_with_their_numbers_and_notes(readers: Readers) -> None:
