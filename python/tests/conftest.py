@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 
 import pytest
+import structlog
 from hypothesis import settings
 
 # The same examples every time, so that a run says something about the change; ARCHON_TEST_EXPLORE=1 looks further.
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.register_profile("explore", deadline=None)
 settings.load_profile("explore" if os.environ.get("ARCHON_TEST_EXPLORE") else "steady")
+
+# The default shows the locals of every frame, and takes minutes where they are large.
+_console = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+structlog.configure(processors=[*structlog.get_config()["processors"][:-1], _console])
 
 pytest_plugins = [
     "tests.fixtures.browser",

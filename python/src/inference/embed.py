@@ -180,12 +180,14 @@ class ProviderEmbedder:
         pacing = self._questions if policy is _QUERY else self._pacing or pacing_for(self._origin)
         if policy is not _QUERY:
             self._queue.look(pacing)
+            limits = replace(facts.batch, texts=pacing.texts(facts.batch.texts, courtesy))
+            plan = replace(plan, courtesy=courtesy, limits=limits)
         waits = courtesy.somebody_waits(linger_s=LINGER_S) if policy is _QUERY and is_person else nullcontext()
         with waits:
             outcomes = await embed_texts(
                 texts,
                 self._post(facts),
-                plan=plan if policy is _QUERY else replace(plan, courtesy=courtesy),
+                plan=plan,
                 pacing=pacing,
                 budget=self._budget,
                 progress=progress,

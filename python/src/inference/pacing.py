@@ -29,6 +29,8 @@ _SMOOTH = 4
 _REQUEST_TEXTS = 32
 _SLOW = 6
 """A bound as low as this is that of a server without a GPU."""
+_FEW = 8
+"""Texts that such a server embeds in a fifth of a second (40 passages of 250 tokens a second, two cores)."""
 BULK_CEILING = 192
 """Requests under way to one server at most, however fast it is."""
 
@@ -70,9 +72,16 @@ class Pacing:
             async with self._changed:
                 self._changed.notify_all()
 
+    def texts(self, most: int, courtesy: Courtesy) -> int:
+        """Texts in one request, `most` at most: few on a slow server with people there, who wait for its end."""
+        return min(most, _FEW) if self._holds_back(courtesy) else most
+
     def _places(self, courtesy: Courtesy | None) -> int:
         """One on a slow server with people there: each request more only makes them wait longer for theirs."""
-        return 1 if courtesy and courtesy.somebody_was_here and self.limit <= _SLOW else self.limit
+        return 1 if courtesy and self._holds_back(courtesy) else self.limit
+
+    def _holds_back(self, courtesy: Courtesy) -> bool:
+        return courtesy.somebody_was_here and self.limit <= _SLOW
 
     def answered(self, elapsed_s: float, characters: int) -> None:
         """An answer came: `elapsed_s` for texts of `characters` together."""

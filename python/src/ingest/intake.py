@@ -9,7 +9,7 @@ from src.inference.models import Vector
 from src.store import pages
 from src.store.code_examples import NewExample
 from src.store.database import Database
-from src.store.pages import KnownPage, NewChunk, NewPage, WorkPlace
+from src.store.pages import KnownPage, NewChunk, NewPage, Standing, WorkPlace
 
 from . import chunk, kept
 from .document import Budget, CodeRules, Document, ReadRequest
@@ -101,7 +101,7 @@ class Intake:
         read_as = chunk.reading(self._request)
         return await pages.known(self.database, source_id, page_key=page_key, space_id=self.space_id, read_as=read_as)
 
-    async def keep(self, place: WorkPlace, page_key: str, content_hash: str) -> bool:
+    async def keep(self, place: WorkPlace, page_key: str, content_hash: str) -> Standing:
         """Whether the page is stored just so; then it is noted as unchanged. Raises Conflict, StoreError."""
         return await pages.keep(
             self.database, place, page_key=page_key, content_hash=content_hash, space_id=self.space_id
@@ -117,9 +117,10 @@ class Intake:
             Conflict, NotFound: the job was taken over, or the source deleted.
             StoreError: the database refused; the former page stands.
         """
-        if await self.keep(body.place, body.url_key, document.content_hash):
+        standing = await self.keep(body.place, body.url_key, document.content_hash)
+        if standing is Standing.KEPT:
             return Written(unchanged=True, chunks=0, words=document.word_count, reused=len(document.chunks))
-        situated, vectors, reused = await self._embedded(body, document)
+        situated, vectors, reused = await self._embedded(body, document, standing)
         document = situated.document
         chunks = [self._chunk(document, place, vector) for place, vector in enumerate(vectors[: len(document.chunks)])]
         examples = self._examples(body, document, vectors[len(document.chunks) :])
@@ -134,17 +135,17 @@ class Intake:
     def _request(self) -> ReadRequest:
         return ReadRequest("text", "", None, "", Budget(self.max_tokens, self.gauge.ratio), self.rules)
 
-    async def _embedded(self, body: Body, document: Document) -> tuple[Situated, list[Vector], int]:
+    async def _embedded(self, body: Body, document: Document, standing: Standing) -> tuple[Situated, list[Vector], int]:
         for _ in range(_CUTS):
             situated = await self._situated(document)
             try:
-                return situated, *await self._vectors(body, situated.document)
+                return situated, *await self._vectors(body, situated.document, standing)
             except ContextTooLong:
                 # The estimate was too low for this text; shorter passages are the cure.
                 self.gauge.raise_ratio()
                 document = await self._again(body, document)
         situated = await self._situated(document)
-        return situated, *await self._vectors(body, situated.document)
+        return situated, *await self._vectors(body, situated.document, standing)
 
     async def _situated(self, document: Document) -> Situated:
         if self.situating is None:
@@ -156,16 +157,19 @@ class Intake:
         same = [one for one in await self.read(whole) if one.part == document.part]
         return same[0] if same else document
 
-    async def _vectors(self, body: Body, document: Document) -> tuple[list[Vector], int]:
+    async def _vectors(self, body: Body, document: Document, standing: Standing) -> tuple[list[Vector], int]:
         """Vectors of the passages, then of the code examples; and how many of them the stored page had already."""
         texts = [chunk.embedded_text for chunk in document.chunks]
         texts += [example.embedded_text for example in document.examples]
-        stored = await pages.vectors(
-            self.database, body.place.source_id, page_key=body.url_key, space_id=self.space_id, texts=texts
-        )
+        stored = {} if standing is Standing.NEW else await self._stored_vectors(body, texts)
         new = [text for text in texts if text not in stored]
         made = iter(await self.embedding.vectors(new))
         return [stored[text] if text in stored else next(made) for text in texts], len(texts) - len(new)
+
+    async def _stored_vectors(self, body: Body, texts: list[str]) -> dict[str, Vector]:
+        return await pages.vectors(
+            self.database, body.place.source_id, page_key=body.url_key, space_id=self.space_id, texts=texts
+        )
 
     def _page(self, body: Body, document: Document) -> NewPage:
         return NewPage(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from src.errors import DocumentUnreadable, NeedsBrowser
-from src.store.pages import KnownPage
+from src.store.pages import KnownPage, Standing
 
 from .addresses import canonical_url
 from .browser import Browser
@@ -75,7 +75,7 @@ class Visitor:
         fetched = await self.fetcher.fetch(url, Validators(known.etag, known.last_modified))
         if not fetched.is_unchanged:
             return Arrival(entry, fetched)
-        if await self.intake.keep(self.run.place(key), key, known.content_hash):
+        if await self.intake.keep(self.run.place(key), key, known.content_hash) is Standing.KEPT:
             return Arrival(entry, fetched, known)
         return Arrival(entry, await self.fetcher.fetch(url))
 

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 
 from src.errors import JsonValue, NotFound
 
@@ -122,6 +123,14 @@ class ChunkPage:
     total: int
 
 
+class Standing(Enum):
+    """How what was read stands to what is stored: the same, and noted so; something else; nothing."""
+
+    KEPT = "kept"
+    CHANGED = "changed"
+    NEW = "new"
+
+
 @dataclass(frozen=True, slots=True)
 class KnownPage:
     """A stored page that its site may be asked about: what it was sent with, and where it led to."""
@@ -132,8 +141,8 @@ class KnownPage:
     links: tuple[str, ...]
 
 
-async def keep(database: Database, place: WorkPlace, *, page_key: str, content_hash: str, space_id: int) -> bool:
-    """True, and noted as unchanged, when the page is stored with this content and vectors in this space.
+async def keep(database: Database, place: WorkPlace, *, page_key: str, content_hash: str, space_id: int) -> Standing:
+    """Whether the page is stored with this content and vectors in this space; then it is noted as unchanged.
 
     Raises:
         Conflict: the job belongs to another worker now.
@@ -149,7 +158,9 @@ async def keep(database: Database, place: WorkPlace, *, page_key: str, content_h
         hash=content_hash,
         space=space_id,
     )
-    return bool(rows and rows[0]["kept"])
+    if rows and rows[0]["kept"]:
+        return Standing.KEPT
+    return Standing.CHANGED if rows and rows[0]["stored"] else Standing.NEW
 
 
 async def known(database: Database, source_id: str, *, page_key: str, space_id: int, read_as: str) -> KnownPage | None:

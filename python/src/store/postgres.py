@@ -6,8 +6,9 @@ import asyncio
 import select
 import time
 from array import array
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import cache
 from typing import Self
 from weakref import WeakKeyDictionary
 
@@ -68,14 +69,14 @@ class PostgresDatabase:
         return database
 
     async def call(self, function: str, /, **arguments: SqlValue) -> list[Row]:
-        query = _call(function, arguments)
+        query = _call(function, tuple((name, _holds_vectors(value)) for name, value in arguments.items()))
         with _typed(function, self._url):
             async with self._connection() as connection:
                 cursor = await connection.execute(query, {k: _adapt(v) for k, v in arguments.items()}, binary=True)
                 return list(await cursor.fetchall())
 
     async def call_long(self, function: str, /, **arguments: SqlValue) -> list[Row]:
-        query = _call(function, arguments)
+        query = _call(function, tuple((name, _holds_vectors(value)) for name, value in arguments.items()))
         with _typed(function, self._url):
             # A connection of its own: the pool would miss it for minutes. It ends with its task, and the query too.
             own = await psycopg.AsyncConnection[DictRow].connect(self._url, row_factory=dict_row, connect_timeout=10)
@@ -140,19 +141,26 @@ def _adapt(value: SqlValue) -> object:
     return value
 
 
-def _call(function: str, arguments: Mapping[str, SqlValue]) -> sql.Composed:
+@cache
+def _call(function: str, arguments: tuple[tuple[str, bool], ...]) -> bytes:
+    """The statement that calls `function`; of each argument its name, and whether it is a list of vectors.
+
+    Those go in binary: as text each float would be written and parsed again. Psycopg keeps what it makes of a statement
+    only where that comes as text, so each is put together once.
+    """
     named = [
-        sql.SQL("{} => {}").format(sql.Identifier(name), _placeholder(name, value)) for name, value in arguments.items()
+        sql.SQL("{} => {}").format(
+            sql.Identifier(name), sql.Placeholder(name, PyFormat.BINARY if is_vectors else PyFormat.AUTO)
+        )
+        for name, is_vectors in arguments
     ]
-    return sql.SQL("select * from {}({})").format(sql.Identifier(function), sql.SQL(", ").join(named))
+    return sql.SQL("select * from {}({})").format(sql.Identifier(function), sql.SQL(", ").join(named)).as_bytes(None)
 
 
-def _placeholder(name: str, value: SqlValue) -> sql.Placeholder:
-    """Lists of vectors go in binary: as text each float would be written and parsed again."""
-    is_vectors = (
+def _holds_vectors(value: SqlValue) -> bool:
+    return (
         isinstance(value, Sequence) and not isinstance(value, str | array) and any(isinstance(v, array) for v in value)
     )
-    return sql.Placeholder(name, PyFormat.BINARY if is_vectors else PyFormat.AUTO)
 
 
 @contextmanager

@@ -90,3 +90,19 @@ async def test_a_question_is_embedded_at_once_though_others_wait(embedder: tuple
     ready, server = embedder
     with courtesy_on(server.url).somebody_waits():
         assert await ready.embed_query("Why?")
+
+
+async def test_a_slow_server_is_given_few_passages_at_a_time_after_a_question(
+    embedder: tuple[Embedder, ModelServer],
+) -> None:
+    ready, server = embedder
+    texts = [f"passage {number}" for number in range(20)]
+
+    async def sizes() -> list[int]:
+        before = len(server.asked("/v1/embeddings"))
+        await ready.embed_passages(texts)
+        return [len(asked.json()["input"]) for asked in server.asked("/v1/embeddings")[before:]]
+
+    assert await sizes() == [20]
+    await ready.embed_query("Why?")
+    assert await sizes() == [8, 8, 4]

@@ -74,9 +74,14 @@ async def test_an_unchanged_page_is_kept_only_with_vectors_in_the_space(database
     await pages.save(database, place, _page(), [_chunk("old", [1, 0, 0])], space_id=space.id)
     other = await _space(database, size=4)
     key = place.frontier_key
-    assert await pages.keep(database, place, page_key=key, content_hash="h1", space_id=space.id)
-    assert not await pages.keep(database, place, page_key=key, content_hash="h2", space_id=space.id)
-    assert not await pages.keep(database, place, page_key=key, content_hash="h1", space_id=other.id)
+
+    async def standing(*, page_key: str = key, content_hash: str = "h1", space_id: int = space.id) -> pages.Standing:
+        return await pages.keep(database, place, page_key=page_key, content_hash=content_hash, space_id=space_id)
+
+    assert await standing() is pages.Standing.KEPT
+    assert await standing(content_hash="h2") is pages.Standing.CHANGED
+    assert await standing(space_id=other.id) is pages.Standing.CHANGED
+    assert await standing(page_key="another") is pages.Standing.NEW
 
 
 async def test_the_same_address_may_belong_to_two_sources(database: Database) -> None:
