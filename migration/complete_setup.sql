@@ -19,7 +19,7 @@ do $archon_check$
 declare
   installed text := (select extversion from pg_extension where extname = 'vector');
   unknown text := (select string_agg(version, ', ' order by version) from archon_migrations
-                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0099', '0101', '0103', '0104', '0110', '0112'));
+                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0099', '0101', '0103', '0104', '0110', '0112', '0113', '0114'));
 begin
   if string_to_array(substring(installed from '^[0-9]+[.][0-9]+'), '.')::integer[] < array[0, 8] then
     raise exception 'pgvector % is too old: run "alter extension vector update".', installed;
@@ -4781,5 +4781,81 @@ select archon_close_to_others();
 $archon_file_0112$;
   insert into archon_migrations (version, migration_name, checksum) values ('0112', 'index_builds', '555050d07a0dfd184b119cbf2085dddf');
 end $archon_step_0112$;
+
+do $archon_step_0113$
+begin
+  if exists (select 1 from archon_migrations where version = '0113') then
+    return;
+  end if;
+  execute $archon_file_0113$
+-- Says beside whether a page is kept whether it is stored at all: one that is not has no vectors to be asked for.
+drop function if exists archon_page_keep(uuid, text, text, text, text, text, integer);
+
+create function archon_page_keep(
+  job uuid, worker text, frontier_key text, source text, page_key text, hash text, space integer
+) returns table (kept boolean, stored boolean) language plpgsql as $$
+#variable_conflict use_column
+declare
+  page uuid;
+  is_same boolean;
+begin
+  perform archon_require_lease(job, worker);
+  select p.id, p.content_hash = hash into page, is_same from archon_page_metadata p
+  where p.source_id = source and p.url_key = page_key;
+  is_same := coalesce(is_same, false) and exists (
+    select 1 from archon_crawled_pages c join archon_chunk_vectors v on v.chunk_id = c.id
+    where c.page_id = page and v.space_id = space);
+  if is_same then
+    update archon_page_metadata p set fetched_at = now() where p.id = page;
+    update archon_job_pages f set state = 'unchanged', error = null, finished_at = now()
+    where f.job_id = job and f.url_key = frontier_key;
+  end if;
+  return query select is_same, page is not null;
+end $$;
+$archon_file_0113$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0113', 'fresh_pages', '71801aef708592ffa528f6559f99350d');
+end $archon_step_0113$;
+
+do $archon_step_0114$
+begin
+  if exists (select 1 from archon_migrations where version = '0114') then
+    return;
+  end if;
+  execute $archon_file_0114$
+-- What the status page shows of model servers outlives a restart: the last looks at each. It has no primary key, so
+-- that it is no part of a copy: another installation has other servers.
+create table if not exists archon_model_looks (
+  id bigint generated always as identity,
+  server text not null,
+  at timestamptz not null,
+  took_ms double precision not null,
+  error jsonb
+);
+create index if not exists archon_model_looks_server on archon_model_looks (server, id);
+
+-- Keep a look at a server, of each the newest `most`, and none that is older than a week.
+create or replace function archon_model_look_keep(
+  server text, at timestamptz, took_ms double precision, error jsonb, most integer
+) returns void language plpgsql as $$
+begin
+  insert into archon_model_looks (server, at, took_ms, error)
+  values (archon_model_look_keep.server, archon_model_look_keep.at, archon_model_look_keep.took_ms, archon_json(error));
+  delete from archon_model_looks l
+  where l.at < now() - interval '7 days'
+    or l.server = archon_model_look_keep.server and l.id <= (
+      select n.id from archon_model_looks n where n.server = archon_model_look_keep.server
+      order by n.id desc offset most limit 1);
+end $$;
+
+-- The looks kept of a server, oldest first.
+create or replace function archon_model_looks_of(server text)
+returns table (at timestamptz, took_ms double precision, error jsonb) language sql stable as $$
+  select l.at, l.took_ms, l.error from archon_model_looks l where l.server = archon_model_looks_of.server order by l.id
+$$;
+
+select archon_close_to_others();
+$archon_file_0114$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0114', 'model_looks', '044d42023e82439db39cd2e50172b536');
+end $archon_step_0114$;
 
 select archon_close_to_others();

@@ -132,5 +132,5 @@ def _rooms(environment: Environment, database: Database) -> Rooms:
         chosen_chat=chosen_chat,
         conversations=ConversationService(database, namer),
         afterwards=afterwards,
-        watch=ModelWatch(settings),
+        watch=ModelWatch(settings, database),
     )

@@ -1,4 +1,4 @@
-"""Looks at the chosen model servers now and then, and keeps what it saw: a short history of each, in memory."""
+"""Looks at the chosen model servers now and then, and keeps what it saw: a short history of each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import get_args
 
@@ -18,27 +18,14 @@ from src.inference.discovery import list_models
 from src.inference.provider import ActiveProvider, Service
 from src.inference.server_figures import ServerFigures, server_figures
 from src.settings import SettingsService
+from src.store import model_looks
+from src.store.database import Database
+from src.store.model_looks import Look
 
 _log = structlog.get_logger("archon.server.model_watch")
 EVERY_S = 60.0
 CLOUD_EVERY_S = 600.0
 """A provider in the cloud is asked seldom: its list of models is not free of limits."""
-KEPT = 120
-"""Looks kept of each server: two hours of a server of one's own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """One look: when, how long the server took for its list of models, and what went wrong (an error body), if so."""
-
-    at: str
-    took_ms: float
-    error: dict[str, JsonValue] | None
-
-    def public(self) -> dict[str, JsonValue]:
-        """For JSON: of an error its class alone."""
-        code = self.error["code"] if self.error else None
-        return {"at": self.at, "ok": self.error is None, "took_ms": round(self.took_ms, 1), "code": code}
 
 
 @dataclass(slots=True)
@@ -47,7 +34,7 @@ class WatchedServer:
 
     active: ActiveProvider
     services: list[str]
-    looks: deque[Look] = field(default_factory=lambda: deque(maxlen=KEPT))
+    looks: deque[Look]
     figures: ServerFigures | None = None
     looked_at: float = float("-inf")
 
@@ -57,8 +44,13 @@ class WatchedServer:
         every_s = CLOUD_EVERY_S if self.active.provider.server is None else EVERY_S
         return time.monotonic() - self.looked_at >= every_s
 
-    async def look(self) -> None:
-        """Ask once and keep what came."""
+    @property
+    def name(self) -> str:
+        """What its looks are kept under: the provider, and the address without secrets."""
+        return f"{self.active.provider.id} {redact_url(self.active.endpoint.base_url or '')}"
+
+    async def look(self) -> Look:
+        """Ask once; what came is among its looks."""
         begun, error = time.monotonic(), None
         self.looked_at = begun
         try:
@@ -66,12 +58,14 @@ class WatchedServer:
         except ArchonError as problem:
             error = problem.to_dict()
         took_ms = (time.monotonic() - begun) * 1000
-        self.looks.append(Look(datetime.now(UTC).isoformat(timespec="seconds"), took_ms, error))
+        found = Look(datetime.now(UTC), took_ms, error)
+        self.looks.append(found)
         self.figures = None if error else await server_figures(self.active.provider, self.active.endpoint)
+        return found
 
     def public(self) -> dict[str, JsonValue]:
         """For JSON."""
-        failed = next((look for look in reversed(self.looks) if look.error is not None), None)
+        failures = ({"at": _shown(look.at), **look.error} for look in reversed(self.looks) if look.error is not None)
         figures = self.figures
         return {
             "services": [*self.services],
@@ -86,16 +80,27 @@ class WatchedServer:
                 "cache_used": figures.cache_used,
                 "first_token_s": figures.first_token_s,
             },
-            "last_failure": None if failed is None or failed.error is None else {"at": failed.at, **failed.error},
-            "checks": [look.public() for look in self.looks],
+            "last_failure": next(failures, None),
+            "checks": [_public(look) for look in self.looks],
         }
 
 
-class ModelWatch:
-    """The chosen servers with their history; it is lost when the program ends."""
+def _public(look: Look) -> dict[str, JsonValue]:
+    """For JSON: of an error its class alone."""
+    code = look.error["code"] if look.error else None
+    return {"at": _shown(look.at), "ok": look.error is None, "took_ms": round(look.took_ms, 1), "code": code}
 
-    def __init__(self, settings: SettingsService) -> None:
+
+def _shown(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="seconds")
+
+
+class ModelWatch:
+    """The chosen servers with their history, which the database keeps for the next start."""
+
+    def __init__(self, settings: SettingsService, database: Database) -> None:
         self._settings = settings
+        self._database = database
         self._servers: dict[tuple[str, str | None], WatchedServer] = {}
 
     @asynccontextmanager
@@ -112,12 +117,15 @@ class ModelWatch:
         """The servers that the settings name now, each looked at once at least; `anew`: also those looked at before.
 
         Raises:
-            StoreError: the settings cannot be read.
+            StoreError: the settings or the history cannot be read, or a look not be kept.
         """
         await self._name()
         due = [one for one in self._servers.values() if anew or one.is_due]
-        await asyncio.gather(*(one.look() for one in due))
+        await asyncio.gather(*(self._look(one) for one in due))
         return list(self._servers.values())
+
+    async def _look(self, server: WatchedServer) -> None:
+        await model_looks.keep(self._database, server.name, await server.look())
 
     async def _name(self) -> None:
         """Go by the settings in force; a server that they still name keeps its history."""
@@ -132,10 +140,11 @@ class ModelWatch:
                 named[key].services.append(service)
                 continue
             before = self._servers.get(key)
-            named[key] = WatchedServer(active, [service])
-            if before is not None:
-                named[key].looks, named[key].figures = before.looks, before.figures
-                named[key].looked_at = before.looked_at
+            named[key] = one = WatchedServer(active, [service], deque(maxlen=model_looks.KEPT))
+            if before is None:
+                one.looks.extend(await model_looks.kept(self._database, one.name))
+            else:
+                one.looks, one.figures, one.looked_at = before.looks, before.figures, before.looked_at
         self._servers = named
 
     async def _watch(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -16,7 +17,7 @@ from src.store.operation import workers
 from src.store.postgres import PostgresDatabase
 from tests.fakes.model_server import ModelServer, Reply, running
 
-from .conftest import StartServer
+from .conftest import StartServer, serving
 from .rest import providers
 
 
@@ -54,6 +55,24 @@ async def test_a_look_that_is_not_due_is_not_made(start_server: StartServer, mod
     found = (await _status(server, fresh=False))["models"]
     assert isinstance(found, list)
     assert [(one["services"], len(one["checks"])) for one in found] == [(["llm", "embedding"], 1)]
+
+
+async def test_the_looks_before_a_restart_are_still_there(
+    models: ModelServer, unused_port: int, database_url: str, free_port: int, tmp_path: Path
+) -> None:
+    values = providers(models.url, f"http://127.0.0.1:{unused_port}") | {
+        "DATABASE_URL": database_url,
+        "ARCHON_SERVER_PORT": str(free_port),
+        "ARCHON_DATA_DIR": str(tmp_path),
+    }
+    with serving(values) as server:
+        before = (await _status(server))["models"]
+    with serving(values) as server:
+        after = (await _status(server, fresh=False))["models"]
+    assert isinstance(before, list)
+    assert isinstance(after, list)
+    assert [one["checks"][:-1] for one in after] == [one["checks"] for one in before]
+    assert [[look["code"] for look in one["checks"]] for one in after] == [[None, None], ["connection_refused"] * 2]
 
 
 async def test_the_store_and_the_errors_are_told(start_server: StartServer) -> None:
