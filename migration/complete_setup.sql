@@ -19,7 +19,7 @@ do $archon_check$
 declare
   installed text := (select extversion from pg_extension where extname = 'vector');
   unknown text := (select string_agg(version, ', ' order by version) from archon_migrations
-                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0099', '0101', '0103', '0104', '0110', '0112', '0113', '0114'));
+                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0099', '0101', '0103', '0104', '0110', '0111', '0112', '0113', '0114'));
 begin
   if string_to_array(substring(installed from '^[0-9]+[.][0-9]+'), '.')::integer[] < array[0, 8] then
     raise exception 'pgvector % is too old: run "alter extension vector update".', installed;
@@ -4667,6 +4667,67 @@ select archon_close_to_others();
 $archon_file_0110$;
   insert into archon_migrations (version, migration_name, checksum) values ('0110', 'search_words', '1976377d51c4c3d5ef674a6a2c446a8e');
 end $archon_step_0110$;
+
+do $archon_step_0111$
+begin
+  if exists (select 1 from archon_migrations where version = '0111') then
+    return;
+  end if;
+  execute $archon_file_0111$
+-- Who answers in a session with the agent: a question keeps the connection and model that were chosen for it (null: the
+-- default connection, its own model), an answer keeps who gave it.
+
+alter table archon_agent_messages
+  add column if not exists connection_id text,
+  add column if not exists provider text,
+  add column if not exists model text;
+
+-- Stores a question and the still empty message of its answer.
+drop function if exists archon_agent_turn_begin(uuid, text);
+create or replace function archon_agent_turn_begin(session uuid, question text, connection_id text, model text)
+returns table (question_id uuid, answer_id uuid) language plpgsql as $$
+declare
+  next_position integer;
+  asked uuid;
+  answer uuid;
+begin
+  perform 1 from archon_agent_sessions s where s.id = session for update;
+  if not found then
+    raise exception 'There is no session %.', session using errcode = 'no_data_found';
+  end if;
+  select coalesce(max(m.position) + 1, 0) into next_position from archon_agent_messages m where m.session_id = session;
+  insert into archon_agent_messages as m (session_id, position, role, content, connection_id, model)
+    values (session, next_position, 'user', question, archon_agent_turn_begin.connection_id,
+      archon_agent_turn_begin.model)
+    returning m.id into asked;
+  insert into archon_agent_messages as m (session_id, position, role)
+    values (session, next_position + 1, 'assistant') returning m.id into answer;
+  update archon_agent_sessions s set updated_at = now() where s.id = session;
+  return query select asked, answer;
+end $$;
+
+-- Completes an answer; false when its session was deleted meanwhile.
+drop function if exists archon_agent_turn_end(uuid, text, text, text, jsonb, jsonb, jsonb, jsonb, jsonb);
+create or replace function archon_agent_turn_end(
+  answer_id uuid, content text, outcome text, way text, steps jsonb, passages jsonb, support jsonb, usage jsonb,
+  error jsonb, connection_id text, provider text, model text
+) returns boolean language plpgsql as $$
+begin
+  update archon_agent_messages m
+  set content = archon_agent_turn_end.content, outcome = archon_agent_turn_end.outcome,
+      way = archon_agent_turn_end.way, steps = archon_json(archon_agent_turn_end.steps),
+      passages = archon_json(archon_agent_turn_end.passages), support = archon_json(archon_agent_turn_end.support),
+      usage = archon_json(archon_agent_turn_end.usage), error = archon_json(archon_agent_turn_end.error),
+      connection_id = archon_agent_turn_end.connection_id, provider = archon_agent_turn_end.provider,
+      model = archon_agent_turn_end.model
+  where m.id = answer_id;
+  return found;
+end $$;
+
+select archon_close_to_others();
+$archon_file_0111$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0111', 'agent_answerers', '71047fa4a3005fef5216a2ef45106b70');
+end $archon_step_0111$;
 
 do $archon_step_0112$
 begin

@@ -161,3 +161,29 @@ export const SOURCE = {
   metadata: { tags: ["python"] },
   last_job: null,
 };
+
+const LAB = {
+  id: "lab",
+  name: "Lab",
+  provider: "one",
+  provider_label: "First provider",
+  base_url: "http://127.0.0.1:8101/v1",
+  model: "small",
+  has_key: false,
+  timeout: 120,
+  max_tokens: null,
+  temperature: null,
+  is_local: true,
+  is_default: false,
+  read_only: false,
+  ready: true,
+  problem: null,
+};
+
+/** The one of Settings, and another. */
+export const CONNECTIONS = {
+  connections: [{ ...LAB, id: "settings:llm", name: "Settings", read_only: true, is_default: true }, LAB],
+  default: "settings:llm",
+  fields: [],
+  providers: [{ id: "one", label: "First provider" }],
+};

@@ -43,7 +43,11 @@ export function eventStream() {
     },
   });
   return {
-    response: () => new HttpResponse(body, { headers: { "Content-Type": "text/event-stream" } }),
+    /** With the request's `signal` it breaks off when the page leaves, as a browser's does. */
+    response: (signal?: AbortSignal) => {
+      signal?.addEventListener("abort", () => controller?.error(signal.reason));
+      return new HttpResponse(body, { headers: { "Content-Type": "text/event-stream" } });
+    },
     send: (name: string, data: unknown) =>
       controller?.enqueue(encoder.encode(`event: ${name}\r\ndata: ${JSON.stringify(data)}\r\n\r\n`)),
     end: () => controller?.close(),

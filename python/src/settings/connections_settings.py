@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from src.errors import ConfigurationError
+from src.inference.models import ChatModel
 from src.inference.provider import ActiveProvider, Provider, Values, secret_field, url_field
 from src.store.connections import no_connection
 
@@ -12,7 +13,7 @@ from .catalog import PROVIDER_KEYS
 from .choice import choose
 from .connections_draft import DEFAULT_TIMEOUT_S
 from .connections_rows import Connection
-from .connections_wire import Limits
+from .connections_wire import ConnectionChatModel, Limits
 from .service import SettingsService
 from .values import Snapshot
 
@@ -20,6 +21,11 @@ FROM_SETTINGS = "settings:"
 CHOSEN = f"{FROM_SETTINGS}llm"
 """The provider that Settings choose for chat, whichever it is."""
 SETTINGS_LIMITS = Limits(timeout_s=DEFAULT_TIMEOUT_S)
+
+
+def connection_of(model: ChatModel) -> str:
+    """The id of the connection that `model` belongs to; what Settings choose belongs to theirs."""
+    return model.connection_id if isinstance(model, ConnectionChatModel) else CHOSEN
 
 
 class SettingsConnections:

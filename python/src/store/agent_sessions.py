@@ -26,7 +26,11 @@ class AgentSession:
 
 @dataclass(frozen=True, slots=True)
 class AgentMessage:
-    """A stored message. `outcome` is null for a question, and for an answer while it is written."""
+    """A stored message. `outcome` is null for a question, and for an answer while it is written.
+
+    `connection_id` and `model` are what was chosen for a question (None: the default one, its own), and who gave an
+    answer, with its `provider`.
+    """
 
     id: str
     position: int
@@ -39,6 +43,9 @@ class AgentMessage:
     support: list[JsonValue]
     usage: dict[str, JsonValue] | None
     error: dict[str, JsonValue] | None
+    connection_id: str | None
+    provider: str | None
+    model: str | None
     created_at: datetime
 
 
@@ -52,7 +59,10 @@ class AgentTurn:
 
 @dataclass(frozen=True, slots=True)
 class AgentAnswer:
-    """What is known of an answer at its end; `outcome` says how it ended, `way` how it came about."""
+    """What is known of an answer at its end; `outcome` says how it ended, `way` how it came about.
+
+    `connection_id`, `provider` and `model` say who gave it; None where nobody was asked.
+    """
 
     content: str
     outcome: str
@@ -62,6 +72,9 @@ class AgentAnswer:
     support: list[JsonValue]
     usage: dict[str, JsonValue] | None
     error: dict[str, JsonValue] | None
+    connection_id: str | None
+    provider: str | None
+    model: str | None
 
 
 class AgentSessionRepository:
@@ -95,9 +108,18 @@ class AgentSessionRepository:
         )
         return [_message(row) for row in rows]
 
-    async def begin(self, session_id: str, question: str) -> AgentTurn:
-        """Store a question and the empty message of its answer. Raises NotFound, InvalidInput."""
-        rows = await self._database.call("archon_agent_turn_begin", session=_uuid(session_id), question=question)
+    async def begin(self, session_id: str, question: str, connection_id: str | None, model: str | None) -> AgentTurn:
+        """Store a question with what was chosen for it, and the empty message of its answer.
+
+        Raises NotFound, InvalidInput.
+        """
+        rows = await self._database.call(
+            "archon_agent_turn_begin",
+            session=_uuid(session_id),
+            question=question,
+            connection_id=connection_id,
+            model=model,
+        )
         return AgentTurn(need_id(rows[0], "question_id"), need_id(rows[0], "answer_id"))
 
     async def end(self, answer_id: str, answer: AgentAnswer) -> bool:
@@ -113,6 +135,9 @@ class AgentSessionRepository:
             support=Json(answer.support),
             usage=None if answer.usage is None else Json(answer.usage),
             error=None if answer.error is None else Json(answer.error),
+            connection_id=answer.connection_id,
+            provider=answer.provider,
+            model=answer.model,
         )
         return need(rows[0], "archon_agent_turn_end", bool)
 
@@ -158,5 +183,8 @@ def _message(row: Row) -> AgentMessage:
         support=need(row, "support", list),
         usage=maybe(row, "usage", dict),
         error=maybe(row, "error", dict),
+        connection_id=maybe(row, "connection_id", str),
+        provider=maybe(row, "provider", str),
+        model=maybe(row, "model", str),
         created_at=moment(row, "created_at"),
     )

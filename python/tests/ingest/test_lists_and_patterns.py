@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -96,6 +97,8 @@ async def test_nested_and_packed_sitemaps_are_read(site: Site, service: IngestSe
         ((), ("**/api/**",), "http://x.org/v1/api/x", False),
         ((), ("/?.html",), "http://x.org/a.html", False),
         ((), ("re:\\.(zip|html)$",), "http://x.org/a.html", False),
+        ((r"re:^https?://[^/]+/([^/]+/){2}\d{4}-\d{2}$",), (), "http://x.org/a/b/2024-05", True),
+        ((r"re:^https?://[^/]+/([^/]+/){2}\d{4}-\d{2}$",), (), "http://x.org/a/2024-05", False),
         (("http://x.org/a*",), (), "http://x.org/abc", True),
         (("/a.b",), (), "http://x.org/axb", False),
         (("/docs/**",), ("/docs/old/**",), "http://x.org/docs/old/x", False),
@@ -125,7 +128,20 @@ def test_a_glob_of_many_stars_is_compared_at_once() -> None:
     assert not Patterns.of(("/" + "**a*a" * 50 + "b",), ()).allow("http://x.org/" + "a" * 1900)
 
 
-@pytest.mark.parametrize("pattern", ["re:(", "re:(a+)+$", "re:(a|aa)*", "docs", "/" * 400])
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "expression", ["(a+)+$!", "(a|aa)*!", r"(\w+\s?)*$!", ".*" * 100 + "!", "(.*a){9}!", "(?:a{1,100}){1,8}!"]
+)
+def test_no_expression_takes_longer_than_its_address_is_long(expression: str) -> None:
+    patterns = Patterns.of((f"re:{expression}",), ())
+    began = time.thread_time()
+    assert not any(patterns.allow(f"http://x.org/{'a' * 1900}{number}") for number in range(10))
+    assert time.thread_time() - began < 2
+
+
+@pytest.mark.parametrize(
+    "pattern", ["re:(", "re:(a{1,100}){1,100}", "re:(((a{9}){9}){9}){9}", r"re:(a)\1", "re:(?!a)b", "docs", "/" * 400]
+)
 def test_a_pattern_that_cannot_be_used_is_refused_with_its_field(pattern: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         CrawlRequest("http://x.org/", exclude=(pattern,)).checked()

@@ -1,43 +1,20 @@
 import { screen, waitFor, within } from "@testing-library/react";
 import { HttpResponse, http } from "msw";
 import { describe, expect, test } from "vitest";
-import { errorBody } from "@/testing/fixtures";
+import { CONNECTIONS, errorBody } from "@/testing/fixtures";
 import { open } from "@/testing/render";
 import { eventStream, server } from "@/testing/server";
 
 const PASSAGE = { number: 1, chunk_id: 7, title: "Tasks", heading_path: [], text: "gather runs them." };
 const CALL = { call_id: "c1", tool: "search_knowledge", asked_by: "model" };
 const SENTENCE = { sentence: "It runs them [1].", start: 0, end: 17, kind: "cited", numbers: [1] };
-const LAB = {
-  id: "lab",
-  name: "Lab",
-  provider: "one",
-  provider_label: "First provider",
-  base_url: "http://127.0.0.1:8101/v1",
-  model: "small",
-  has_key: false,
-  timeout: 120,
-  max_tokens: null,
-  temperature: null,
-  is_local: true,
-  is_default: false,
-  read_only: false,
-  ready: true,
-  problem: null,
-};
-const CONNECTIONS = {
-  connections: [{ ...LAB, id: "settings:llm", name: "Settings", read_only: true, is_default: true }, LAB],
-  default: "settings:llm",
-  fields: [],
-  providers: [],
-};
 const DONE = { outcome: "complete", supported: true, answer: "It runs them [1]." };
 
 function answering() {
   const stream = eventStream();
   server.use(
     http.post("/api/agent-chat/sessions", () => HttpResponse.json({ session_id: "s1" })),
-    http.post("/api/agent-chat/sessions/s1/stream", () => stream.response()),
+    http.post("/api/agent-chat/sessions/s1/stream", ({ request }) => stream.response(request.signal)),
     http.get("/api/agent-chat/sessions/s1/messages", () => HttpResponse.json([])),
   );
   return stream;
@@ -118,6 +95,50 @@ describe("the agent", () => {
     await user.keyboard("{Escape}");
     await user.type(screen.getByRole("textbox", { name: "Your question" }), "Why?{Enter}");
     await waitFor(() => expect(bodies).toEqual([{ message: "Why?", connection_id: "lab", model: null }]));
+  });
+
+  test("after a reload keeps the connection of the last question, and says who answered", async () => {
+    const bodies: unknown[] = [];
+    const timestamp = "2026-11-21T10:00:00Z";
+    const kept = [
+      { id: "q", content: "Why?", sender: "user", timestamp, connection_id: "lab", model: "large" },
+      { id: "a", content: "So.", sender: "agent", timestamp, outcome: "complete", way: "tools" },
+    ];
+    const answered = { connection_id: "lab", provider: "one", model: "large-v2" };
+    server.use(
+      http.get("/api/connections", () => HttpResponse.json(CONNECTIONS)),
+      http.get("/api/agent-chat/sessions/s2/messages", () =>
+        HttpResponse.json([kept[0], { ...kept[1], ...answered }]),
+      ),
+      http.post("/api/agent-chat/sessions/s2/stream", async ({ request }) => {
+        bodies.push(await request.json());
+        return eventStream().response();
+      }),
+    );
+    const { user } = open("/agent/s2");
+    expect(await screen.findByText("Lab · large-v2")).toBeInTheDocument();
+    expect(screen.getByRole("button", { name: /^Model of the agent/ })).toHaveTextContent("Lab · large");
+    await user.type(screen.getByRole("textbox", { name: "Your question" }), "And?{Enter}");
+    await waitFor(() => expect(bodies).toEqual([{ message: "And?", connection_id: "lab", model: "large" }]));
+  });
+
+  test("that is stopped is found again at its address", async () => {
+    const stream = answering();
+    const { user, router } = await asked("What runs them?");
+    stream.send("start", { session_id: "s1", message_id: "m1", provider: "one", model: "small" });
+    stream.send("token", { text: "It runs" });
+    await screen.findByText("It runs");
+    await user.click(screen.getByRole("button", { name: "Stop" }));
+    await waitFor(() => expect(router.state.location.pathname).toBe("/agent/s1"));
+    expect(screen.getByText("Stopped; what came is kept.")).toBeInTheDocument();
+  });
+
+  test("tells a stream that ends before the answer does", async () => {
+    const stream = answering();
+    await asked("What runs them?");
+    stream.send("token", { text: "It runs" });
+    stream.end();
+    expect(await screen.findByRole("alert")).toHaveTextContent("ended before the answer did");
   });
 
   test("is one press away from the chat", async () => {

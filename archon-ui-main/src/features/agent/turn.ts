@@ -1,4 +1,5 @@
 import type { Citation, Passage } from "@/features/ask/api/schemas";
+import type { Picked } from "@/features/connections";
 import type { ErrorBody } from "@/shared/api/errors";
 import type { AgentEvent, KeptMessage, Tool, Way } from "./api/schemas";
 
@@ -13,10 +14,15 @@ export interface Turn {
   passages: readonly Passage[];
   citations: readonly Citation[];
   error: ErrorBody | null;
+  /** Who answered. */
+  connectionId: string | null;
+  provider: string | null;
+  model: string | null;
   /** Null while it is written. */
   outcome: string | null;
 }
 
+/** A question that nothing has come of yet; its answer's id is told with `start`. */
 export function begun(question: string, id = "live"): Turn {
   return {
     id,
@@ -28,6 +34,9 @@ export function begun(question: string, id = "live"): Turn {
     passages: [],
     citations: [],
     error: null,
+    connectionId: null,
+    provider: null,
+    model: null,
     outcome: null,
   };
 }
@@ -35,6 +44,16 @@ export function begun(question: string, id = "live"): Turn {
 /** The turn after one more event. */
 export function after(turn: Turn, event: AgentEvent): Turn {
   switch (event.name) {
+    case "start": {
+      const { message_id, connection_id, provider, model } = event.data;
+      return {
+        ...turn,
+        id: message_id ?? turn.id,
+        connectionId: connection_id ?? null,
+        provider: provider ?? null,
+        model: model ?? null,
+      };
+    }
     case "way":
       return { ...turn, way: event.data };
     case "tool":
@@ -71,6 +90,12 @@ const KEPT_WAYS: Record<string, string> = {
   one_pass: "Archon searched first and the model answered from what was found.",
 };
 
+/** The connection and model that were chosen for the last question; of a session without one the default. */
+export function chosenIn(messages: readonly KeptMessage[]): Picked {
+  const last = messages.findLast((message) => message.sender === "user");
+  return { connectionId: last?.connection_id ?? null, model: last?.model ?? "" };
+}
+
 /** Kept messages, question by question. */
 export function turnsOf(messages: readonly KeptMessage[]): Turn[] {
   return messages.flatMap((asked, at) => {
@@ -79,13 +104,16 @@ export function turnsOf(messages: readonly KeptMessage[]): Turn[] {
     const way = said.way ? { way: said.way, reason: null, message: KEPT_WAYS[said.way] ?? "" } : null;
     return [
       {
-        ...begun(asked.content, asked.id),
+        ...begun(asked.content, said.id),
         text: said.content,
         way,
         steps: said.steps.map((step) => ({ ...step, passages: named(step.passages, said.passages) })),
         passages: said.passages,
         citations: said.support,
         error: said.error ?? null,
+        connectionId: said.connection_id ?? null,
+        provider: said.provider ?? null,
+        model: said.model ?? null,
         outcome: said.outcome ?? "cancelled",
       },
     ];

@@ -72,6 +72,17 @@ export function unreachable(): ApiError {
   return new ApiError(body, null);
 }
 
+/** A stream that ended without saying so was cut on its way. */
+export function streamCut(): ApiError {
+  const body = localError(
+    "stream_cut",
+    "The connection ended before the answer did.",
+    "Ask again; if it stays, check that Archon's server still runs.",
+    true,
+  );
+  return new ApiError(body, null);
+}
+
 export function unreadable(path: string, reason: string): ApiError {
   const body = localError(
     UNREADABLE,

@@ -19,6 +19,7 @@ from src.errors import ArchonError, ProtocolError, ProviderTimeout, StreamCut
 from src.inference.models import ChatMessage, ChatOptions, Outcome, StreamEnd, TextDelta
 from src.search import question as questions
 from src.search.query import EmbedderFactory, SearchService
+from src.settings.connections_settings import connection_of
 from src.store.conversations import PastMessage
 from src.store.database import Database
 from src.store.search import SearchRepository
@@ -89,7 +90,8 @@ class KnowledgeAgent:
         async def work(tell: Tell) -> None:
             await self._work(run, tell)
 
-        yield StartEvent(run.model.chat.provider, run.model.chat.model)
+        chat = run.model.chat
+        yield StartEvent(chat.provider, chat.model, connection_of(chat))
         async with aclosing(relay(work)) as events:
             async for event in events:
                 yield event

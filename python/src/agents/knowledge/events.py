@@ -32,11 +32,12 @@ EXPLANATIONS: dict[WayReason | None, str] = {
 
 @dataclass(frozen=True, slots=True)
 class StartEvent:
-    """The agent begins. Passages come with `tool` events."""
+    """The agent begins. Passages come with `tool` events. `connection_id` is the one that answers."""
 
     name: ClassVar[str] = "start"
     provider: str
     model: str
+    connection_id: str | None = None
     session_id: str | None = None
     message_id: str | None = None
 
@@ -48,6 +49,7 @@ class StartEvent:
             "message_id": self.message_id,
             "provider": self.provider,
             "model": self.model,
+            "connection_id": self.connection_id,
             "passages": [],
             "left_out": {"passages": 0, "messages": 0, "passage_cut": False},
             "reason": None,

@@ -38,6 +38,7 @@ class _Kept:
     support: list[JsonValue] = field(default_factory=list)
     usage: dict[str, JsonValue] | None = None
     error: dict[str, JsonValue] | None = None
+    start: StartEvent | None = None
     way: str | None = None
     done: AgentDone | None = None
     stored: bool = False
@@ -46,6 +47,8 @@ class _Kept:
         """Remember what `event` tells."""
         if isinstance(event, TokenEvent):
             self.text.append(event.text)
+        elif isinstance(event, StartEvent):
+            self.start = event
         elif event.name == "citation":
             self.support.append(event.to_dict())
         elif event.name == "usage":
@@ -55,10 +58,13 @@ class _Kept:
         elif isinstance(event, WayEvent):
             self.way = event.way
         elif isinstance(event, ToolEvent) and event.state != "called":
-            self.passages += [passage.to_dict() for passage in event.passages]
-            self.steps.append(event.to_dict() | {"passages": [passage.number for passage in event.passages]})
+            self._note_step(event)
         elif isinstance(event, AgentDone):
             self.done = event
+
+    def _note_step(self, event: ToolEvent) -> None:
+        self.passages += [passage.to_dict() for passage in event.passages]
+        self.steps.append(event.to_dict() | {"passages": [passage.number for passage in event.passages]})
 
     def answer(self) -> AgentAnswer:
         """As it is stored; without an end its reader left, or it never began."""
@@ -72,6 +78,9 @@ class _Kept:
             support=self.support,
             usage=self.usage,
             error=self.error,
+            connection_id=self.start.connection_id if self.start else None,
+            provider=self.start.provider if self.start else None,
+            model=self.start.model if self.start else None,
         )
 
 
@@ -120,7 +129,7 @@ class AgentChat:
         session = await self._store.get(session_id)
         model = await self._model_factory(asked.connection_id, asked.model)
         memory = await self._remembered(session, model.chat)
-        kept = _Kept(await self._store.begin(session_id, asked.message))
+        kept = _Kept(await self._store.begin(session_id, asked.message, asked.connection_id, asked.model))
         try:
             async with aclosing(self._agent.answer(replace(asked, history=memory.messages), model)) as events:
                 async for event in events:
@@ -224,11 +233,14 @@ def _message(message: AgentMessage) -> dict[str, JsonValue]:
         "content": message.content,
         "sender": "user" if message.role == "user" else "agent",
         "timestamp": message.created_at.isoformat(),
+        "connection_id": message.connection_id,
+        "model": message.model,
     }
     if message.role == "user":
         return body
     return body | {
         "outcome": message.outcome,
+        "provider": message.provider,
         "way": message.way,
         "steps": message.steps,
         "passages": message.passages,

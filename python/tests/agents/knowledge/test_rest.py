@@ -125,6 +125,29 @@ async def test_the_agent_answers_with_the_connection_that_a_question_names(
     assert sent == [("other-model", 0.7, 200), ("other-model", 0.7, 33)]
 
 
+async def test_a_question_keeps_what_was_chosen_for_it_and_an_answer_who_gave_it(
+    empty: httpx.AsyncClient, server: ModelServer
+) -> None:
+    other = {"id": "other", "provider": "vllm", "base_url": server.url, "model": "other-model"}
+    await empty.post("/api/connections", json=other)
+    Plan(server, says("One."), says("Two."), says("Three."))
+    session = await session_of(empty)
+    for chosen in ({}, {"connection_id": "other"}, {"connection_id": "other", "model": "third-model"}):
+        await empty.post(f"{session}/stream", json={"message": "Why?"} | chosen)
+    kept = [
+        (one.get("provider"), one["connection_id"], one["model"])
+        for one in (await empty.get(f"{session}/messages")).json()
+    ]
+    assert kept[::2] == [(None, None, None), (None, "other", None), (None, "other", "third-model")]
+    served = kept[1][2]
+    assert served
+    assert kept[1::2] == [
+        ("vllm", "settings:llm", served),
+        ("vllm", "other", "other-model"),
+        ("vllm", "other", "third-model"),
+    ]
+
+
 async def test_a_connection_that_is_gone_is_not_found_and_leaves_no_question(empty: httpx.AsyncClient) -> None:
     session = await session_of(empty)
     refused = await empty.post(f"{session}/stream", json={"message": "Why?", "connection_id": "gone"})

@@ -1,7 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { z } from "zod";
+import type { Picked } from "@/features/connections";
 import { request, send } from "@/shared/api/client";
-import { unreadable } from "@/shared/api/errors";
+import { streamCut, unreadable } from "@/shared/api/errors";
 import { readEvents, type SseEvent } from "@/shared/api/sse";
 import { type AgentEvent, EVENTS, KeptMessage, SessionMade } from "./schemas";
 
@@ -29,20 +30,14 @@ export function useSession(id: string | null) {
   });
 }
 
-/** Who answers: null and blank are the default connection and its own model. */
-export interface Answerer {
-  connectionId: string | null;
-  model: string;
-}
-
 /** The agent's events as it works. Aborting the signal stops the model.
  *
- * @throws ApiError when the server refuses the question, or sends what is no event of ours.
+ * @throws ApiError when the server refuses the question, sends what is no event of ours, or is cut off.
  */
 export async function* askAgent(
   session: string,
   message: string,
-  { connectionId, model }: Answerer,
+  { connectionId, model }: Picked,
   signal: AbortSignal,
 ): AsyncGenerator<AgentEvent, void, void> {
   const path = `${SESSIONS}/${encodeURIComponent(session)}/stream`;
@@ -58,6 +53,7 @@ export async function* askAgent(
     if (known) yield known;
     if (known?.name === "done") return;
   }
+  throw streamCut();
 }
 
 /** Events of a later server that this page does not know are passed over. */

@@ -22,7 +22,7 @@ const Piece = z.object({ text: z.string() });
 
 /** What an answer of the agent sends, by name. */
 export const EVENTS = {
-  start: z.object({ session_id: text, message_id: text, provider: text, model: text }),
+  start: z.object({ message_id: text, connection_id: text, provider: text, model: text }),
   way: Way,
   tool: Tool,
   token: Piece,
@@ -45,6 +45,10 @@ export const KeptMessage = z.object({
   content: z.string(),
   sender: z.string(),
   timestamp: z.string(),
+  /** What a question chose, and who gave an answer. */
+  connection_id: text,
+  provider: text,
+  model: text,
   outcome: text,
   way: text,
   steps: z.array(KeptStep).catch([]),

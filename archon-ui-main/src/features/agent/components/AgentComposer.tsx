@@ -4,14 +4,16 @@ import { Button } from "@/shared/ui/Button";
 
 interface AgentComposerProps {
   writing: boolean;
+  /** The session is being read: it says who answers. */
+  waiting: boolean;
   onSend: (question: string) => void;
   onStop: () => void;
 }
 
 /** The box a question to the agent is typed into. Enter asks, Shift+Enter begins a new line. */
-export function AgentComposer({ writing, onSend, onStop }: AgentComposerProps) {
+export function AgentComposer({ writing, waiting, onSend, onStop }: AgentComposerProps) {
   const [text, setText] = useState("");
-  const ready = text.trim() !== "" && !writing;
+  const ready = text.trim() !== "" && !writing && !waiting;
   const send = () => {
     if (!ready) return;
     onSend(text.trim());

@@ -2,7 +2,6 @@ import { SquarePen } from "lucide-react";
 import { useState } from "react";
 import { Link, useParams } from "react-router";
 import { type OpenedPassage, PassagePanel } from "@/features/ask/components/PassagePanel";
-import type { Picked } from "@/features/connections";
 import { buttonClasses } from "@/shared/ui/Button";
 import { ErrorNote } from "@/shared/ui/ErrorNote";
 import { Skeleton } from "@/shared/ui/Skeleton";
@@ -20,8 +19,7 @@ export function AgentPage() {
 }
 
 function AgentThread({ id }: { id: string | null }) {
-  const [picked, setPicked] = useState<Picked>({ connectionId: null, model: "" });
-  const { turns, writing, loading, error, ask, stop } = useAgent(id, picked);
+  const { turns, picked, pick, writing, loading, error, ask, stop } = useAgent(id);
   const [opened, setOpened] = useState<OpenedPassage | null>(null);
   return (
     <div className={opened ? "min-w-0 flex-1 xl:pr-[27rem]" : "min-w-0 flex-1"}>
@@ -30,7 +28,7 @@ function AgentThread({ id }: { id: string | null }) {
         <div className="flex flex-wrap items-center justify-between gap-3 pt-4">
           <AgentSwitch />
           <div className="flex items-center gap-1">
-            <AgentModel picked={picked} onPick={setPicked} />
+            <AgentModel picked={picked} onPick={pick} />
             {id && (
               <Link to="/agent" reloadDocument className={buttonClasses("quiet", true)}>
                 <SquarePen aria-hidden className="size-4" /> New
@@ -48,7 +46,12 @@ function AgentThread({ id }: { id: string | null }) {
           ))}
         </div>
         <div className="sticky bottom-[3.75rem] bg-canvas pb-4 md:bottom-0">
-          <AgentComposer writing={writing} onSend={(question) => void ask(question)} onStop={stop} />
+          <AgentComposer
+            writing={writing}
+            waiting={loading}
+            onSend={(question) => void ask(question)}
+            onStop={stop}
+          />
         </div>
       </div>
       <PassagePanel opened={opened} onClose={() => setOpened(null)} />

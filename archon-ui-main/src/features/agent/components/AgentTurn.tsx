@@ -2,6 +2,7 @@ import { useMemo } from "react";
 import { AnswerText } from "@/features/ask/components/AnswerText";
 import type { OpenedPassage } from "@/features/ask/components/PassagePanel";
 import { place } from "@/features/ask/support";
+import { useConnectionName } from "@/features/connections";
 import { ErrorNote } from "@/shared/ui/ErrorNote";
 import type { Turn } from "../turn";
 import { AgentSteps } from "./AgentSteps";
@@ -16,6 +17,8 @@ export function AgentTurn({ turn, onOpen }: AgentTurnProps) {
   const { question, text, way, steps, passages, citations, error, outcome, reasoning } = turn;
   const placed = useMemo(() => place(text, citations), [text, citations]);
   const writing = outcome === null;
+  const connection = useConnectionName(turn.connectionId, turn.provider);
+  const answeredBy = [connection, turn.model].filter(Boolean).join(" · ");
   return (
     <article aria-busy={writing || undefined} className="space-y-4">
       <h2 className="whitespace-pre-wrap break-words font-serif text-xl font-semibold">{question}</h2>
@@ -37,6 +40,7 @@ export function AgentTurn({ turn, onOpen }: AgentTurnProps) {
       {error && <ErrorNote error={error} />}
       {outcome === "cancelled" && <p className="text-sm text-soft">Stopped; what came is kept.</p>}
       {way && !writing && <p className="text-sm text-soft">{way.message}</p>}
+      {answeredBy && !writing && <p className="text-[0.8125rem] text-soft">{answeredBy}</p>}
     </article>
   );
 }

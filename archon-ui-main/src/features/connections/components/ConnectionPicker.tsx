@@ -19,10 +19,14 @@ export function ConnectionPicker({ value, onChange }: ConnectionPickerProps) {
   const { data } = useConnections();
   const connections = data?.connections ?? [];
   const used = connections.find((one) => one.id === (value.connectionId ?? data?.default));
+  const gone = data !== undefined && value.connectionId !== null && !used;
   const models = useConnectionModels(used?.id ?? null, used?.ready === true);
   return (
     <div className="grid gap-4 sm:grid-cols-2">
-      <Field label="Connection">
+      <Field
+        label="Connection"
+        error={gone ? "This connection was deleted. Choose another one to go on." : null}
+      >
         {(ids) => (
           <select
             {...ids}
@@ -33,6 +37,7 @@ export function ConnectionPicker({ value, onChange }: ConnectionPickerProps) {
             <option value="">
               {used && value.connectionId === null ? `Default: ${used.name}` : "The default one"}
             </option>
+            {gone && <option value={value.connectionId ?? ""}>{value.connectionId} (deleted)</option>}
             {connections.map((one) => (
               <option key={one.id} value={one.id}>
                 {one.read_only ? `${one.name} (Settings)` : one.name}

@@ -1,0 +1,10 @@
+import { useConnections } from "../api/queries";
+
+/** What the connection that gave an answer is called: one of Settings by the provider behind it, a deleted one by its id. */
+export function useConnectionName(id: string | null, provider: string | null): string | null {
+  const { data } = useConnections();
+  if (id === null || !data) return null;
+  const known = data.connections.find((one) => one.id === id);
+  if (!known?.read_only) return known?.name ?? id;
+  return data.providers.find((one) => one.id === provider)?.label ?? known.name;
+}
