@@ -117,7 +117,7 @@ async def _in_process(url: str, chat_url: str, embedding_url: str, questions: Se
     async def give_embedder() -> Embedder:
         return embedder
 
-    async def give_model() -> ChatModel:
+    async def give_model(_connection_id: str | None, _model: str | None) -> ChatModel:
         return model
 
     search = TimedSearch(database, give_embedder)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -13,6 +13,7 @@ import structlog
 from src.errors import ArchonError, JsonValue
 from src.inference.models import ChatModel, ChatOptions, Outcome, StreamEnd
 from src.search.query import EmbedderFactory, SearchService
+from src.settings.connections_settings import connection_of
 from src.settings.connections_wire import limits_of
 from src.store.answers import AnswerRepository, NewTurn, Turn
 from src.store.conversations import ConversationRepository
@@ -31,11 +32,8 @@ from .request import AskRequest, title
 from .summing import Summariser
 from .writing import Answer, Control, Deltas
 
-ChatModelFactory: TypeAlias = Callable[[], Awaitable[ChatModel]]
-"""Gives the chat model of the settings in force; raises ConfigurationError when they name none."""
-
-NamedModelFactory: TypeAlias = Callable[[str | None, str | None], Awaitable[ChatModel]]
-"""Gives the chat model of a connection (None: that of the settings), a model of it where one is named.
+ChatModelFactory: TypeAlias = Callable[[str | None, str | None], Awaitable[ChatModel]]
+"""Gives the chat model of a connection (None: of the default one), another model of its server where one is named.
 
 Raises NotFound when there is no such connection, ConfigurationError when it cannot be used.
 """
@@ -65,7 +63,6 @@ class AnswerService:
         search: SearchService,
         chat_model_factory: ChatModelFactory,
         embedder_factory: EmbedderFactory,
-        named_model_factory: NamedModelFactory | None = None,
         namer: Namer | None = None,
         summariser: Summariser | None = None,
     ) -> None:
@@ -75,7 +72,6 @@ class AnswerService:
         self._search = search
         self._chat_model_factory = chat_model_factory
         self._embedder_factory = embedder_factory
-        self._named_model_factory = named_model_factory
         self._namer = namer
         self._summariser = summariser
         self._lengths = PromptLengths()
@@ -95,20 +91,28 @@ class AnswerService:
         """
         request.check()
         prepared = await self._prepare(await places.find(request, self._conversations))
-        async with Deltas(prepared.model.stream(prepared.context.messages, prepared.options)) as deltas:
-            answer = await self._begin(request, prepared, control or Control())
-            try:
-                yield _start(prepared, answer.turn)
-                if prepared.place.so_far:
-                    yield TokenEvent(answer.markers.feed(prepared.place.so_far))
-                async with writing.kept(answer, self._answers), aclosing(writing.stream(answer, deltas)) as events:
-                    async for event in events:
-                        yield event
-                await self._judge(prepared, answer)
-                last = await self._finish(answer)
-                self._afterwards(prepared, answer)
-                for event in last:
+        async with self._answering(request, prepared, control or Control()) as (answer, deltas):
+            yield _start(prepared, answer.turn)
+            if prepared.place.so_far:
+                yield TokenEvent(answer.markers.feed(prepared.place.so_far))
+            async with writing.kept(answer, self._answers), aclosing(writing.stream(answer, deltas)) as events:
+                async for event in events:
                     yield event
+            await self._judge(prepared, answer)
+            last = await self._finish(answer)
+            self._afterwards(prepared, answer)
+            for event in last:
+                yield event
+
+    @asynccontextmanager
+    async def _answering(
+        self, request: AskRequest, prepared: _Prepared, control: Control
+    ) -> AsyncIterator[tuple[Answer, Deltas]]:
+        """The answer, begun in the store, and the model's stream; what came of it is kept however the block ends."""
+        async with Deltas(prepared.model.stream(prepared.context.messages, prepared.options)) as deltas:
+            answer = await self._begin(request, prepared, control)
+            try:
+                yield answer, deltas
             finally:
                 # The reader left or the task was cancelled: what came is kept, also while we are being torn down.
                 if not answer.stored:
@@ -117,8 +121,9 @@ class AnswerService:
 
     async def _prepare(self, place: Place) -> _Prepared:
         settings = place.settings
-        model = await self._model(settings.connection_id, settings.model)
-        settings.check_length(await model.max_model_len(), model.model)
+        model = await self._chat_model_factory(settings.connection_id, settings.model)
+        limits = limits_of(model)
+        settings.check_length(await model.max_model_len(), limits.max_tokens if limits else None, model.model)
         found = passages.Retrieved()
         if settings.retrieves and place.begun is None:
             query = history.to_search(place.question, place.past)
@@ -136,7 +141,6 @@ class AnswerService:
             lengths=self._lengths,
         )
         numbers = tuple(passage.number for passage in (place.passages() if place.begun else context.passages))
-        limits = limits_of(model)
         options = ChatOptions(
             max_tokens=context.answer_tokens,
             temperature=settings.sampled_at(limits.temperature if limits else None),
@@ -146,11 +150,6 @@ class AnswerService:
             continues=bool(place.so_far),
         )
         return _Prepared(place, model, context, options, numbers, found.space, found.reason)
-
-    async def _model(self, connection_id: str | None, model: str | None) -> ChatModel:
-        if self._named_model_factory is None or (connection_id is None and model is None):
-            return await self._chat_model_factory()
-        return await self._named_model_factory(connection_id, model)
 
     async def _begin(self, request: AskRequest, prepared: _Prepared, control: Control) -> Answer:
         place = prepared.place
@@ -170,8 +169,7 @@ class AnswerService:
     async def _resume(self, prepared: _Prepared) -> Turn:
         begun, model = prepared.place.begun, prepared.model
         assert begun is not None  # noqa: S101 - asked for only then
-        connection_id = prepared.place.settings.connection_id
-        return await self._answers.resume(begun.id, model.provider, model.model, connection_id)
+        return await self._answers.resume(begun.id, model.provider, model.model, connection_of(model))
 
     async def _judge(self, prepared: _Prepared, answer: Answer) -> None:
         """Fill in what supports each sentence; where that cannot be measured, markers alone count."""
@@ -248,7 +246,7 @@ def _new_turn(request: AskRequest, prepared: _Prepared) -> NewTurn:
         after=request.after,
         edits=request.edits,
         answers=request.answers,
-        connection_id=place.settings.connection_id,
+        connection_id=connection_of(prepared.model),
         notes=notes,
         settings=place.settings.to_dict(),
     )
@@ -265,7 +263,7 @@ def _start(prepared: _Prepared, turn: Turn) -> StartEvent:
         left_out=prepared.context.left_out,
         reason=prepared.reason,
         question_id=turn.question_id,
-        connection_id=place.settings.connection_id,
+        connection_id=connection_of(prepared.model),
         knowledge=place.settings.retrieves,
         resumed=place.begun is not None,
     )

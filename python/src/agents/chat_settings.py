@@ -24,7 +24,7 @@ _LISTS = frozenset({"source_ids", "tags", "pages", "pinned_sources", "stop"})
 
 @dataclass(frozen=True, slots=True)
 class ChatSettings:
-    """The settings of a conversation. None leaves a value to the default; `connection_id` None means Settings' model.
+    """The settings of a conversation. None leaves a value to the default; `connection_id` None means the default one.
 
     `source_ids` and `tags` say where knowledge is looked for (empty: everywhere); `pages` and `pinned_sources` are put
     into the context whatever is asked, also where `knowledge` is off. `match_count` is passages a question.
@@ -76,14 +76,17 @@ class ChatSettings:
             if wrong:
                 raise InvalidInput(why, context=ErrorContext(field=name))
 
-    def check_length(self, length: int | None, model: str) -> None:
-        """Raises InvalidInput where more tokens are asked for than the model's context has."""
-        if length is not None and self.max_tokens is not None and self.max_tokens > length:
-            raise InvalidInput(
-                f"max_tokens is {self.max_tokens:,}, and the context of '{model}' has {length:,} tokens in all.",
-                next_step=f"Ask for fewer than {length:,} tokens, or leave the field blank.",
-                context=ErrorContext(field="max_tokens", model=model),
-            )
+    def check_length(self, length: int | None, allowed: int | None, model: str) -> None:
+        """Raises InvalidInput where more tokens are asked for than the context has, or than the connection allows."""
+        most = longest_answer(length, allowed)
+        if self.max_tokens is None or most is None or self.max_tokens <= most:
+            return
+        bound = f"the context of '{model}' has {most:,} in all" if most == length else f"the connection allows {most:,}"
+        raise InvalidInput(
+            f"max_tokens is {self.max_tokens:,}, and {bound}.",
+            next_step=f"Ask for at most {most:,} tokens, or leave the field blank.",
+            context=ErrorContext(field="max_tokens", model=model),
+        )
 
     def _rules(self) -> tuple[tuple[str, bool, str], ...]:
         temperature, top_p, stop = self.temperature, self.top_p, self.stop
@@ -122,3 +125,8 @@ class ChatSettings:
                 f"At most {MOST_PINNED} pages and sources can be attached.",
             ),
         )
+
+
+def longest_answer(length: int | None, allowed: int | None) -> int | None:
+    """The most tokens that an answer may have: a context's `length`, or the fewer that a connection allows."""
+    return min((count for count in (length, allowed) if count is not None), default=None)

@@ -74,6 +74,8 @@ def _closing(message: Message) -> list[Told]:
                 "supported": any(one.get("kind") != "none" for one in support) if measured else None,
                 "answer": message.content,
                 "message_id": message.id,
+                "provider": message.provider,
+                "model": message.model,
             },
         )
     )

@@ -128,7 +128,7 @@ def _rooms(environment: Environment, database: Database) -> Rooms:
         ingest=ingest,
         search=search,
         agents=agent_chat(database, search, ChosenAgentModel(settings, connections), answering),
-        chat=RunningAnswers(AnswerService(database, search, chat_model, answering, chosen_chat, namer, summariser).ask),
+        chat=RunningAnswers(AnswerService(database, search, chosen_chat, answering, namer, summariser).ask),
         chosen_chat=chosen_chat,
         conversations=ConversationService(database, namer),
         afterwards=afterwards,

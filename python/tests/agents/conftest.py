@@ -20,10 +20,10 @@ T = TypeVar("T")
 Answering = Callable[[ChatModel], AnswerService]
 
 
-def giving(value: T) -> Callable[[], Awaitable[T]]:
-    """A factory that gives `value`."""
+def giving(value: T) -> Callable[..., Awaitable[T]]:
+    """A factory that gives `value`, whatever is named."""
 
-    async def give() -> T:
+    async def give(*_named: str | None) -> T:
         return value
 
     return give

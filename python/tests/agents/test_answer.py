@@ -164,7 +164,7 @@ async def test_what_goes_wrong_in_mid_answer_is_told_and_what_came_is_kept(
 async def test_what_fails_before_the_start_is_raised_and_leaves_nothing_behind(
     space: int, database: PostgresDatabase, service: SearchService, embedder: WireEmbedder
 ) -> None:
-    async def none_chosen() -> ScriptedModel:
+    async def none_chosen(_connection_id: str | None, _model: str | None) -> ScriptedModel:
         raise ConfigurationError("No chat model is chosen.")
 
     with pytest.raises(ConfigurationError):

@@ -171,6 +171,45 @@ async def test_the_limits_are_the_models_own(archon: httpx.AsyncClient) -> None:
     assert (refused.status_code, refused.json()["detail"]["field"]) == (422, "max_tokens")
 
 
+async def test_a_connection_that_allows_less_than_its_model_is_the_limit(
+    archon: httpx.AsyncClient, fake: ModelServer
+) -> None:
+    fake.on("/v1/chat/completions", REST)
+    for name, most in (("short", 100), ("long", 100_000)):
+        await archon.post(
+            "/api/connections",
+            json={"id": name, "provider": "vllm", "base_url": fake.url, "model": "fake-model", "max_tokens": most},
+        )
+    limits = [(await archon.get(f"/api/chat/limits?connection_id={name}")).json() for name in ("short", "long")]
+    assert [(one["max_model_len"], one["max_tokens"]["max"]) for one in limits] == [(2048, 100), (2048, 2048)]
+    settings: dict[str, JsonValue] = {"knowledge": False, "connection_id": "short", "max_tokens": 101}
+    refused = await archon.post("/api/chat", json=ASK | {"settings": settings})
+    assert (refused.status_code, refused.json()["detail"]["field"]) == (422, "max_tokens")
+    assert "the connection allows 100" in refused.json()["detail"]["error"]
+    taken = await archon.post("/api/chat", json=ASK | {"settings": settings | {"max_tokens": 100}})
+    assert events_of(taken.text)[-1][1]["outcome"] == "complete"
+
+
+async def test_an_answer_keeps_the_connection_and_model_that_gave_it_when_another_becomes_the_default(
+    archon: httpx.AsyncClient, fake: ModelServer
+) -> None:
+    fake.on("/v1/chat/completions", REST)
+    mine = {"id": "mine", "provider": "vllm", "base_url": fake.url, "model": "my-model"}
+    await archon.post("/api/connections", json=mine)
+    await archon.put("/api/connections/mine/default")
+    start = events_of((await archon.post("/api/chat", json=ASK)).text)[0][1]
+    await archon.put("/api/connections/settings:llm/default")
+    home = start["conversation_id"]
+    await archon.post("/api/chat", json={"message": "And?", "conversation_id": home})
+    messages = (await archon.get(f"/api/chat/conversations/{home}")).json()["messages"]
+    assert [(one["connection_id"], one["provider"], one["model"]) for one in messages[1::2]] == [
+        ("mine", "vllm", "my-model"),
+        ("settings:llm", "vllm", "fake-model"),
+    ]
+    told = events_of((await archon.get(f"/api/chat/answers/{start['message_id']}/events")).text)
+    assert [told[0][1]["connection_id"], told[-1][1]["model"]] == ["mine", "my-model"]
+
+
 async def test_an_answer_that_nobody_knows_is_404(archon: httpx.AsyncClient) -> None:
     unknown = "8d1e3d0a-5d3c-4d6e-9d55-0d5c6f6f0f0f"
     path = f"/api/chat/answers/{unknown}"

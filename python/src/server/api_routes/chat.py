@@ -13,10 +13,11 @@ from fastapi.responses import JSONResponse
 from starlette.datastructures import MutableHeaders
 
 from src.agents import replay
-from src.agents.chat_settings import GROUNDED_TEMPERATURE, MAX_SEED, MAX_STOPS, MAX_TEMPERATURE
+from src.agents.chat_settings import GROUNDED_TEMPERATURE, MAX_SEED, MAX_STOPS, MAX_TEMPERATURE, longest_answer
 from src.agents.request import AskRequest
 from src.agents.running import RunningAnswer
 from src.errors import JsonValue
+from src.settings.connections_wire import limits_of
 
 from ..composition import Rooms
 from ..request_parts import InRooms, Stopping, answer
@@ -61,15 +62,18 @@ async def stop(message_id: UUID, rooms: InRooms) -> JSONResponse:
 async def limits(
     rooms: InRooms, connection_id: Annotated[Name | None, Query()] = None, model: Annotated[Name | None, Query()] = None
 ) -> JSONResponse:
-    """What the sampling settings may be with this model. Raises NotFound, ConfigurationError, ProviderError."""
+    """What the sampling settings may be with a connection and its model.
+
+    Raises NotFound, ConfigurationError, ProviderError.
+    """
     chosen = await rooms.chosen_chat(connection_id, model)
-    length = await chosen.max_model_len()
+    length, bounds = await chosen.max_model_len(), limits_of(chosen)
     return answer(
         {
             "provider": chosen.provider,
             "model": chosen.model,
             "max_model_len": length,
-            "max_tokens": {"min": 1, "max": length},
+            "max_tokens": {"min": 1, "max": longest_answer(length, bounds.max_tokens if bounds else None)},
             "temperature": {"min": 0, "max": MAX_TEMPERATURE, "grounded": GROUNDED_TEMPERATURE},
             "top_p": {"min": 0, "max": 1},
             "stop": {"most": MAX_STOPS},
