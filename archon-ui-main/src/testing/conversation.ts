@@ -51,7 +51,9 @@ export function keeping(conversation: object = STORED) {
       changes.push(await request.json());
       return HttpResponse.json(conversation);
     }),
-    http.get("/api/chat/limits", () => HttpResponse.json({ model: "tiny-chat", max_model_len: 2048 })),
+    http.get("/api/chat/limits", () =>
+      HttpResponse.json({ model: "tiny-chat", max_model_len: 2048, max_tokens: { min: 1, max: 512 } }),
+    ),
   );
   return { stream, asked, changes };
 }

@@ -1,4 +1,4 @@
-import { bodyOf, type ErrorBody, localError } from "@/shared/api/errors";
+import { bodyOf, type ErrorBody } from "@/shared/api/errors";
 import type { ChatEvent, Citation, LeftOut, Message, Outcome, Passage, Usage } from "./api/schemas";
 
 /** A question and its answer, being written or stored. */
@@ -27,6 +27,9 @@ export interface Answer {
   leftOut: LeftOut;
   /** Whether anything of it has support; null while nobody knows. */
   supported: boolean | null;
+  /** Who answered: connection, provider, model. */
+  connectionId: string | null;
+  provider: string | null;
   model: string | null;
 }
 
@@ -50,6 +53,8 @@ export function asked(question: string, after: string | null = null): Answer {
     reason: null,
     leftOut: null,
     supported: null,
+    connectionId: null,
+    provider: null,
     model: null,
   };
 }
@@ -58,13 +63,16 @@ export function asked(question: string, after: string | null = null): Answer {
 export function after(answer: Answer, event: ChatEvent): Answer {
   switch (event.name) {
     case "start": {
-      const { message_id, question_id, model, passages, reason, left_out, knowledge } = event.data;
+      const { message_id, question_id, connection_id, provider, model } = event.data;
+      const { passages, reason, left_out, knowledge } = event.data;
       // Whoever reads this event begins anew with it: the answer may be told once more after a broken connection.
       return {
         ...asked(answer.question, answer.after),
         questionVersions: answer.questionVersions,
         messageId: message_id,
         questionId: question_id ?? answer.questionId,
+        connectionId: connection_id ?? null,
+        provider: provider ?? null,
         model: model ?? null,
         passages,
         knowledge,
@@ -83,7 +91,7 @@ export function after(answer: Answer, event: ChatEvent): Answer {
     case "error":
       return { ...answer, error: event.data };
     case "done": {
-      const { outcome, finish_reason, supported, answer: whole, message_id, model } = event.data;
+      const { outcome, finish_reason, supported, answer: whole, message_id, provider, model } = event.data;
       return {
         ...answer,
         outcome,
@@ -92,6 +100,7 @@ export function after(answer: Answer, event: ChatEvent): Answer {
         supported: outcome === "complete" || answer.citations.length > 0 ? (supported ?? null) : null,
         text: whole || answer.text,
         messageId: message_id ?? answer.messageId,
+        provider: provider ?? answer.provider,
         model: model ?? answer.model,
       };
     }
@@ -107,17 +116,6 @@ export function broken(answer: Answer, error: unknown): Answer {
   return answer.outcome
     ? answer
     : { ...answer, outcome: "upstream_error", error: answer.error ?? bodyOf(error) };
-}
-
-/** A stream that ended without saying so was cut on its way. */
-export function cut(answer: Answer): Answer {
-  const error = localError(
-    "stream_cut",
-    "The connection ended before the answer did.",
-    "Ask again; if it stays, check that Archon's server still runs.",
-    true,
-  );
-  return answer.outcome ? answer : { ...answer, outcome: "upstream_error", error: answer.error ?? error };
 }
 
 /** Whether it can be gone on with: it ended before it was whole, and the server has it. */
@@ -157,6 +155,8 @@ function stored(question: Message | null, message: Message): Answer {
     reason: notes?.reason ?? null,
     leftOut: notes?.left_out ?? null,
     supported: support.length === 0 ? null : support.some((one) => one.kind !== "none"),
+    connectionId: message.connection_id ?? null,
+    provider: message.provider ?? null,
     model: message.model ?? null,
   };
 }

@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from "react";
-import { ApiError } from "@/shared/api/errors";
-import { type Answer, after, asked, broken, cut, stopped } from "./answer";
+import { ApiError, streamCut } from "@/shared/api/errors";
+import { type Answer, after, asked, broken, stopped } from "./answer";
 import type { ChatEvent } from "./api/schemas";
 import { ask, type Question, stop, watch } from "./api/stream";
 
@@ -10,6 +10,8 @@ export interface Live {
   answer: Answer;
   /** The page of the new conversation is on its way to its address. */
   arriving?: boolean;
+  /** Another version was asked for meanwhile: the answer is shown where it is on the stored branch. */
+  onBranchOnly?: boolean;
 }
 
 interface Handlers {
@@ -89,7 +91,7 @@ async function write(first: Source, controller: AbortController, handlers: Handl
     if (running === controller && live) live = { ...live, answer: step(live.answer) };
   };
   try {
-    if (!(await readOn(first, controller, handlers))) change(cut);
+    if (!(await readOn(first, controller, handlers))) change((answer) => broken(answer, streamCut()));
   } catch (error) {
     change((answer) => (controller.signal.aborted ? stopped(answer) : broken(answer, error)));
   }
@@ -135,6 +137,12 @@ export const liveAnswer = {
   /** The page is where the conversation's address is. */
   arrived(): void {
     if (live?.arriving) live = { ...live, arriving: false };
+  },
+  /** Lets the stored branch of this conversation decide what is shown. An answer that is being written goes on. */
+  showStored(conversationId: string): void {
+    if (live?.conversationId !== conversationId) return;
+    live = running ? { ...live, onBranchOnly: true } : null;
+    tell();
   },
   clear(): void {
     running?.abort();

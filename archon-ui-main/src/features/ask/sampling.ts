@@ -12,9 +12,9 @@ export interface NumberField {
   whole: boolean;
 }
 
-/** The sampling settings with their limits; `length` is the model's own, in tokens. */
-export function numberFields(length: number | null): NumberField[] {
-  const most = length ?? 1_000_000;
+/** The sampling settings with their limits; `longest` is the longest answer that is possible, in tokens. */
+export function numberFields(longest: number | null): NumberField[] {
+  const most = longest ?? 1_000_000;
   return [
     {
       name: "temperature",
@@ -37,7 +37,7 @@ export function numberFields(length: number | null): NumberField[] {
     {
       name: "max_tokens",
       label: "Longest answer",
-      help: length ? `Tokens, up to ${count(length)}` : "Tokens",
+      help: longest ? `Tokens, up to ${count(longest)}` : "Tokens",
       placeholder: "as the context allows",
       min: 1,
       max: most,

@@ -2,7 +2,7 @@ import { screen, waitFor, within } from "@testing-library/react";
 import { HttpResponse, http } from "msw";
 import { expect, test } from "vitest";
 import { article, keeping, message, STORED } from "@/testing/conversation";
-import { errorBody, PASSAGES } from "@/testing/fixtures";
+import { CONNECTIONS, errorBody, PASSAGES } from "@/testing/fixtures";
 import { open } from "@/testing/render";
 import { eventStream, server } from "@/testing/server";
 
@@ -53,6 +53,21 @@ test("a version is shown in place of the answer that was just written", async ()
   expect(screen.queryByText("New words.")).not.toBeInTheDocument();
 });
 
+test("a stored answer says which connection and model gave it", async () => {
+  const by = (connection_id: string, model: string) => ({ connection_id, provider: "one", model });
+  const messages = [
+    message("u1", null, "user", "Why?"),
+    message("a1", "u1", "assistant", "So.", by("settings:llm", "small")),
+    message("u2", "a1", "user", "And?"),
+    message("a2", "u2", "assistant", "Thus.", by("gone", "large")),
+  ];
+  keeping({ ...STORED, messages });
+  server.use(http.get("/api/connections", () => HttpResponse.json(CONNECTIONS)));
+  open("/ask/c1");
+  expect(await (await article()).findByText("First provider · small")).toBeInTheDocument();
+  expect(await screen.findByText("gone · large")).toBeInTheDocument();
+});
+
 test("a question is edited beside the first", async () => {
   const { asked } = keeping();
   const { user } = open("/ask/c1");
@@ -101,16 +116,17 @@ test("what the model reasoned is folded", async () => {
   expect(reasoning.closest("details")).not.toHaveAttribute("open");
 });
 
-test("settings keep to the model's limits and are saved together", async () => {
+test("settings keep to the limits of the model and its connection and are saved together", async () => {
   const { changes } = keeping();
   const { user } = open("/ask/c1");
   await article();
   await user.click(screen.getByRole("button", { name: /^Settings of this conversation/ }));
   const form = within(await screen.findByRole("form", { name: "Settings of this conversation" }));
   await form.findByText(/2,048 tokens in all/);
-  await user.type(form.getByLabelText("Longest answer"), "4096");
+  expect(form.getByText("Tokens, up to 512")).toBeInTheDocument();
+  await user.type(form.getByLabelText("Longest answer"), "513");
   await user.click(form.getByRole("button", { name: "Use these" }));
-  expect(form.getByText(/must lie between 1 and 2,048/)).toBeInTheDocument();
+  expect(form.getByText(/must lie between 1 and 512/)).toBeInTheDocument();
   await user.clear(form.getByLabelText("Longest answer"));
   await user.type(form.getByLabelText("Temperature"), "0.7");
   await user.click(form.getByRole("button", { name: "Use these" }));

@@ -62,6 +62,7 @@ const Start = z.object({
   conversation_id: z.string(),
   message_id: z.string(),
   question_id: text,
+  connection_id: text,
   provider: text,
   model: text,
   passages: z.array(Passage),
@@ -76,6 +77,7 @@ const Done = z.object({
   supported: z.boolean().nullish().catch(null),
   answer: z.string(),
   message_id: text,
+  provider: text,
   model: text,
 });
 
@@ -119,6 +121,7 @@ export const Message = z.object({
     .transform((support) => support ?? [])
     .catch([]),
   notes: Notes,
+  connection_id: text,
   provider: text,
   model: text,
   usage: Usage.nullish().catch(null),
@@ -174,8 +177,8 @@ export type ConversationInfo = z.infer<typeof ConversationInfo>;
 
 export const ConversationList = z.object({ conversations: z.array(ConversationInfo) });
 
-/** What the sampling settings may be with a model. */
-export const Limits = z.object({ model: text, max_model_len: number });
+/** What the sampling settings may be with a model; `max_tokens` is the connection's own limit where that is smaller. */
+export const Limits = z.object({ model: text, max_model_len: number, max_tokens: z.object({ max: number }) });
 export type Limits = z.infer<typeof Limits>;
 
 export const PageName = z.object({

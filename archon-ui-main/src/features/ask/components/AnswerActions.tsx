@@ -1,4 +1,5 @@
 import { RotateCcw } from "lucide-react";
+import { useConnectionName } from "@/features/connections";
 import { count, duration } from "@/shared/lib/format";
 import { IconButton } from "@/shared/ui/Button";
 import type { Answer } from "../answer";
@@ -6,25 +7,33 @@ import type { AnswerDoings } from "./AnswerView";
 import { CopyButton } from "./CopyButton";
 import { Versions } from "./Versions";
 
-/** The figures of an answer that has ended, and what can be done with it. */
-export function AnswerActions({ answer, doings }: { answer: Answer; doings: AnswerDoings | null }) {
-  if (answer.outcome === null) return null;
+interface AnswerActionsProps {
+  answer: Answer;
+  doings: AnswerDoings | null;
+  onShow: (messageId: string) => void;
+}
+
+/** The figures of an answer that has ended, and what can be done with it; its versions also while it is written. */
+export function AnswerActions({ answer, doings, onShow }: AnswerActionsProps) {
+  const ended = answer.outcome !== null;
   return (
-    <div className="mt-3 flex flex-wrap items-center gap-x-1 gap-y-1">
-      {answer.text !== "" && <CopyButton text={answer.text} label="Copy the answer" />}
-      {doings && (
+    <div className="mt-3 flex flex-wrap items-center gap-x-1 gap-y-1 empty:hidden">
+      {ended && answer.text !== "" && <CopyButton text={answer.text} label="Copy the answer" />}
+      {ended && doings && (
         <IconButton label="Ask again" onClick={() => doings.retry(answer)} className="size-8">
           <RotateCcw aria-hidden className="size-4" />
         </IconButton>
       )}
-      <Versions of="answer" ids={answer.versions} current={answer.messageId} onShow={doings?.show} />
-      <Figures answer={answer} />
+      <Versions of="answer" ids={answer.versions} current={answer.messageId} onShow={onShow} />
+      {ended && <Figures answer={answer} />}
     </div>
   );
 }
 
-function Figures({ answer: { model, usage } }: { answer: Answer }) {
+function Figures({ answer: { connectionId, provider, model, usage } }: { answer: Answer }) {
+  const connection = useConnectionName(connectionId, provider);
   const parts = [
+    connection,
     model,
     usage?.completion_tokens != null ? `${count(usage.completion_tokens)} tokens` : null,
     usage?.first_token_ms != null ? `first word after ${duration(usage.first_token_ms)}` : null,

@@ -16,18 +16,25 @@ export interface AnswerDoings {
   retry: (answer: Answer) => void;
   edit: (answer: Answer, message: string) => void;
   goOn: (answer: Answer) => void;
-  show: (messageId: string) => void;
 }
 
 interface AnswerViewProps {
   answer: Answer;
   last: boolean;
   onOpen: (opened: OpenedPassage) => void;
+  /** Shows another version of the question or the answer. */
+  onShow: (messageId: string) => void;
   doings: AnswerDoings | null;
 }
 
 /** A question, its answer, and what the answer rests on. */
-export const AnswerView = memo(function AnswerView({ answer, last, onOpen, doings }: AnswerViewProps) {
+export const AnswerView = memo(function AnswerView({
+  answer,
+  last,
+  onOpen,
+  onShow,
+  doings,
+}: AnswerViewProps) {
   const { question, text, citations, passages, outcome, reasoning, knowledge } = answer;
   // Without any passage there is nothing to tell apart: it is said once, above.
   const found = passages.length > 0;
@@ -42,7 +49,7 @@ export const AnswerView = memo(function AnswerView({ answer, last, onOpen, doing
           : "border-b border-line pb-10 [content-visibility:auto] [contain-intrinsic-size:auto_28rem]"
       }
     >
-      <QuestionView answer={answer} doings={doings} />
+      <QuestionView answer={answer} doings={doings} onShow={onShow} />
       <div className="mt-4 space-y-4" aria-busy={writing} aria-live="polite">
         {answer.supported === false && text !== "" && found && (
           <Notice tone="warn" role="alert" title="Nothing in this answer has support in your knowledge.">
@@ -59,7 +66,7 @@ export const AnswerView = memo(function AnswerView({ answer, last, onOpen, doing
         <AnswerEnd answer={answer} onContinue={doings ? () => doings.goOn(answer) : undefined} />
         <LeftOutNote answer={answer} />
       </div>
-      <AnswerActions answer={answer} doings={doings} />
+      <AnswerActions answer={answer} doings={doings} onShow={onShow} />
       {!writing && placed.length > 0 && <Legend placed={placed} />}
       {passages.length > 0 && text !== "" && !writing && (
         <PassageList passages={passages} placed={placed} onOpen={onOpen} />

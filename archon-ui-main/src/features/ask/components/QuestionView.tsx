@@ -5,8 +5,14 @@ import type { Answer } from "../answer";
 import type { AnswerDoings } from "./AnswerView";
 import { Versions } from "./Versions";
 
+interface QuestionViewProps {
+  answer: Answer;
+  doings: AnswerDoings | null;
+  onShow: (messageId: string) => void;
+}
+
 /** A question, which can be asked in other words: what was there stays as another version. */
-export function QuestionView({ answer, doings }: { answer: Answer; doings: AnswerDoings | null }) {
+export function QuestionView({ answer, doings, onShow }: QuestionViewProps) {
   const [text, setText] = useState<string | null>(null);
   const { question } = answer;
   if (text !== null && doings) {
@@ -64,12 +70,7 @@ export function QuestionView({ answer, doings }: { answer: Answer; doings: Answe
           </IconButton>
         )}
       </div>
-      <Versions
-        of="question"
-        ids={answer.questionVersions}
-        current={answer.questionId}
-        onShow={doings?.show}
-      />
+      <Versions of="question" ids={answer.questionVersions} current={answer.questionId} onShow={onShow} />
     </div>
   );
 }

@@ -44,7 +44,7 @@ function SettingsForm({ settings, onChange, onClose }: Omit<SettingsSheetProps, 
   const [typed, setTyped] = useState(() => typedOf(settings));
   const [shownProblems, setShownProblems] = useState(false);
   const limits = useLimits(draft, true);
-  const fields = numberFields(limits.data?.max_model_len ?? null);
+  const fields = numberFields(limits.data?.max_tokens.max ?? null);
   const problems = fields.map((field) => problemOf(field, typed[field.name]));
   const change = (changes: Changes) => setDraft({ ...draft, ...changes });
 

@@ -48,14 +48,12 @@ export function Thread({ conversationId, onOpen }: ThreadProps) {
     help: () => setPanel("shortcuts"),
   });
   const { retry, edit, goOn } = thread;
-  const doings = useMemo(() => {
-    const show = (messageId: string) => {
-      // What was streamed is stored by now, and may be on the branch that is left.
-      liveAnswer.clear();
-      showBranch.mutate(messageId);
-    };
-    return free ? { retry, edit, goOn, show } : null;
-  }, [free, retry, edit, goOn, showBranch.mutate]);
+  const doings = useMemo(() => (free ? { retry, edit, goOn } : null), [free, retry, edit, goOn]);
+  const showVersion = useCallback(
+    (messageId: string) =>
+      showBranch.mutate(messageId, { onSuccess: () => liveAnswer.showStored(conversationId ?? "") }),
+    [showBranch.mutate, conversationId],
+  );
   return (
     <>
       <ThreadHead
@@ -95,6 +93,7 @@ export function Thread({ conversationId, onOpen }: ThreadProps) {
               answer={answer}
               last={n === answers.length - 1}
               onOpen={onOpen}
+              onShow={showVersion}
               doings={doings}
             />
           ))}

@@ -5,15 +5,29 @@ interface VersionsProps {
   of: "question" | "answer";
   ids: readonly string[];
   current: string | null;
-  onShow?: (id: string) => void;
+  onShow: (id: string) => void;
 }
 
 /** "2 of 3", with the ways to the versions before and after; nothing where there is only one. */
 export function Versions({ of, ids, current, onShow }: VersionsProps) {
   const at = current === null ? -1 : ids.indexOf(current);
   if (ids.length < 2 || at < 0) return null;
-  const before = ids[at - 1];
-  const next = ids[at + 1];
+  const ways = [
+    { name: "Earlier", Icon: ChevronLeft, id: ids[at - 1] },
+    { name: "Later", Icon: ChevronRight, id: ids[at + 1] },
+  ] as const;
+  const [before, next] = ways.map(({ name, Icon, id }) => (
+    <IconButton
+      key={name}
+      label={`${name} version of the ${of}`}
+      // Not disabled: at the last one a keyboard's focus stays where it is.
+      aria-disabled={!id || undefined}
+      onClick={() => id && onShow(id)}
+      className="size-8 aria-disabled:opacity-50"
+    >
+      <Icon aria-hidden className="size-4" />
+    </IconButton>
+  ));
   return (
     // biome-ignore lint/a11y/useSemanticElements: two buttons and a number are no part of a form
     <div
@@ -21,25 +35,11 @@ export function Versions({ of, ids, current, onShow }: VersionsProps) {
       aria-label={`Versions of the ${of}`}
       className="flex items-center text-[0.8125rem] text-soft"
     >
-      <IconButton
-        label={`Earlier version of the ${of}`}
-        disabled={!before || !onShow}
-        onClick={() => before && onShow?.(before)}
-        className="size-8"
-      >
-        <ChevronLeft aria-hidden className="size-4" />
-      </IconButton>
+      {before}
       <span className="tabular-nums">
         {at + 1} of {ids.length}
       </span>
-      <IconButton
-        label={`Later version of the ${of}`}
-        disabled={!next || !onShow}
-        onClick={() => next && onShow?.(next)}
-        className="size-8"
-      >
-        <ChevronRight aria-hidden className="size-4" />
-      </IconButton>
+      {next}
     </div>
   );
 }

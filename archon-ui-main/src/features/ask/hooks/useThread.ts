@@ -115,9 +115,27 @@ function together(storedAnswers: Answer[], live: Live | null): Answer[] {
   if (!live) return storedAnswers;
   const { answer } = live;
   const known = storedAnswers.find((one) => one.messageId !== null && one.messageId === answer.messageId);
-  if (known?.outcome && answer.outcome) return storedAnswers;
+  if ((known?.outcome && answer.outcome) || (!known && live.onBranchOnly)) return storedAnswers;
   const place = storedAnswers.findIndex((one) => one.messageId === answer.after);
   const at = known ? storedAnswers.indexOf(known) : answer.after === null ? 0 : place + 1;
   const kept = place < 0 && answer.after !== null && !known ? storedAnswers : storedAnswers.slice(0, at);
-  return [...kept, { ...answer, versions: known?.versions ?? [] }];
+  const replaced = storedAnswers.find((one) => one.after === answer.after);
+  return [...kept, { ...answer, ...versionsOf(answer, known, replaced) }];
+}
+
+/** The versions of a live answer and its question: as they are stored, else those of what it replaces and itself. */
+function versionsOf(answer: Answer, known?: Answer, replaced?: Answer): Partial<Answer> {
+  if (known) return { versions: known.versions, questionVersions: known.questionVersions };
+  const { messageId, questionId } = answer;
+  if (!replaced || messageId === null || questionId === null) return {};
+  if (questionId === replaced.questionId) {
+    const versions = withOneMore(replaced.versions, replaced.messageId, messageId);
+    return { versions, questionVersions: replaced.questionVersions };
+  }
+  return { questionVersions: withOneMore(replaced.questionVersions, replaced.questionId, questionId) };
+}
+
+/** `ids`, which are empty where there was only `first`, and a new one. */
+function withOneMore(ids: readonly string[], first: string | null, id: string): readonly string[] {
+  return [...(ids.length > 0 || first === null ? ids : [first]), id];
 }
