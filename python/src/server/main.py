@@ -25,7 +25,7 @@ from .edge import Edge
 from .log import configure_logging
 from .metrics import ServerMetrics
 from .startup import Startup
-from .tracing import configure_tracing
+from .tracing import tracing
 from .ui_files import UiFiles
 from .version import version
 
@@ -115,7 +115,6 @@ def main() -> int:
     try:
         environment = load_environment()
         configure_logging(environment.log_level)
-        configure_tracing(environment, "archon-server")
         app = create_app(environment)
         listener = listen(environment)
     except ArchonError as error:
@@ -134,7 +133,8 @@ def main() -> int:
     for name in (signal.SIGTERM, signal.SIGINT):
         # Uvicorn stops in order on these, then raises them once more; that second time means nothing here.
         signal.signal(name, lambda _number, _frame: None)
-    ArchonServer(config, app.state.startup).run(sockets=[listener])
+    with tracing(environment, "archon-server"):
+        ArchonServer(config, app.state.startup).run(sockets=[listener])
     return 0
 
 

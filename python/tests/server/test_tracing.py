@@ -10,7 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 from aiohttp import web
+from opentelemetry import trace
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from src.config import load_environment
+from src.server.tracing import tracing
 
 from .process import open_data_dir, serving_process
 
@@ -57,6 +61,11 @@ async def test_a_request_is_a_span_of_the_callers_trace(data_dir: Path, free_por
     [span] = [span for span in spans if span.name == "GET /api/credentials/{key}"]
     assert span.trace_id.hex() == PARENT
     assert {a.key: a.value.int_value for a in span.attributes}["http.response.status_code"] == 404
+
+
+def test_without_a_collector_no_span_is_recorded() -> None:
+    with tracing(load_environment({}), "archon-server"):
+        assert not trace.get_tracer("archon").start_span("anything").is_recording()
 
 
 async def spans_until(received: asyncio.Queue[bytes], name: str) -> list[object]:

@@ -13,12 +13,19 @@ from fastapi.responses import JSONResponse, Response
 from src.errors import JsonValue, NotFound
 from src.ingest.progress import JobProgress
 
+from ..errors_http import NotReady
 from ..etag import revalidated
 from ..request_parts import InRooms, Stopping, answer
 from ..sse import EventStream, ServerEvent
 
 router = APIRouter(prefix="/api")
 _POLL_MS = "1000"
+_FAREWELL = ServerEvent(
+    "error",
+    NotReady(
+        "The server is being stopped; the work goes on with its next start.", next_step="Ask again then."
+    ).to_dict(),
+)
 
 
 @router.get("/progress/")
@@ -49,7 +56,7 @@ async def crawl_progress(progress_id: str, rooms: InRooms) -> JSONResponse:
 @router.get("/progress/{progress_id}/events", response_class=EventStream, status_code=200)
 async def events(progress_id: str, rooms: InRooms, stopping: Stopping) -> EventStream:
     """Every state as it comes, up to the final one. Raises NotFound."""
-    return EventStream(_states(rooms.ingest.watch(known_id(progress_id))), stopping)
+    return EventStream(_states(rooms.ingest.watch(known_id(progress_id))), stopping, farewell=_FAREWELL)
 
 
 async def _states(watched: AsyncIterator[JobProgress]) -> AsyncGenerator[ServerEvent, None]:
