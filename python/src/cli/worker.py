@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+import uvloop
 
 from src.config import Environment, load_environment
 from src.errors import ArchonError
@@ -34,7 +35,7 @@ def worker(
     try:
         environment = load_environment()
         configure_logging(environment.log_level)
-        asyncio.run(_run(environment, jobs))
+        uvloop.run(_run(environment, jobs))
     except ArchonError as error:
         sys.stderr.write(f"{error.message}\nWhat to do: {error.next_step}\n")
         raise typer.Exit(1) from None

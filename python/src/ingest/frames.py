@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any, BinaryIO, TypeAlias
 
 from src.errors import ArchonError, DocumentUnreadable, ErrorContext, IngestError, JsonValue, family
@@ -17,12 +17,16 @@ Head: TypeAlias = "dict[str, JsonValue]"
 HEAD = struct.Struct(">II")
 """Bytes of the head's JSON, bytes of the body."""
 
+_FIELDS = {
+    kind: tuple(one.name for one in fields(kind))
+    for kind in (ReadRequest, Budget, CodeRules, Document, Chunk, Example, Link)
+}
 _ERRORS: Mapping[str, type[ArchonError]] = {kind.code: kind for kind in family(IngestError)}
 
 
-def pack(head: Head, body: bytes = b"") -> bytes:
-    """One frame."""
-    text = json.dumps(head).encode()
+def pack(head: Mapping[str, object], body: bytes = b"") -> bytes:
+    """One frame; dataclasses in its head go as objects."""
+    text = json.dumps(head, default=_object).encode()
     return HEAD.pack(len(text), len(body)) + text + body
 
 
@@ -41,24 +45,24 @@ def read_frame(stream: BinaryIO) -> tuple[Head, bytes] | None:
     return parse(stream.read(head_size)), stream.read(body_size)
 
 
-def request_head(request: ReadRequest) -> Head:
+def request_head(request: ReadRequest) -> Mapping[str, object]:
     """A request as the head of a frame."""
-    return asdict(request)
+    return _object(request)
 
 
 def request_of(head: Head) -> ReadRequest:
     """The request in a frame's head."""
-    fields: dict[str, Any] = dict(head)
-    parts = {"budget": Budget(**fields["budget"]), "rules": CodeRules(**fields["rules"])}
-    return ReadRequest(**{**fields, **parts})
+    given: dict[str, Any] = dict(head)
+    parts = {"budget": Budget(**given["budget"]), "rules": CodeRules(**given["rules"])}
+    return ReadRequest(**{**given, **parts})
 
 
-def documents_head(documents: Sequence[Document]) -> Head:
+def documents_head(documents: Sequence[Document]) -> Mapping[str, object]:
     """Documents as the head of a frame."""
-    return {"documents": [asdict(document) for document in documents]}
+    return {"documents": documents}
 
 
-def error_head(error: ArchonError) -> Head:
+def error_head(error: ArchonError) -> Mapping[str, object]:
     """A failure as the head of a frame."""
     return {"error": {"code": error.code, "message": error.message, "next_step": error.next_step}}
 
@@ -74,16 +78,21 @@ def documents_of(head: Head, url: str) -> tuple[Document, ...]:
     return tuple(_document(json_object(one)) for one in found) if isinstance(found, list) else ()
 
 
-def _document(fields: dict[str, Any]) -> Document:
+def _document(given: dict[str, Any]) -> Document:
     parts = {
-        "links": _links(fields["links"]),
+        "links": _links(given["links"]),
         "chunks": tuple(
             Chunk(**{**one, "heading_path": tuple(one["heading_path"]), "links": _links(one["links"])})
-            for one in fields["chunks"]
+            for one in given["chunks"]
         ),
-        "examples": tuple(Example(**{**one, "heading_path": tuple(one["heading_path"])}) for one in fields["examples"]),
+        "examples": tuple(Example(**{**one, "heading_path": tuple(one["heading_path"])}) for one in given["examples"]),
     }
-    return Document(**{**fields, **parts})
+    return Document(**{**given, **parts})
+
+
+def _object(value: Any) -> dict[str, object]:
+    """A dataclass, without the deep copy that `asdict` makes."""
+    return {name: getattr(value, name) for name in _FIELDS[type(value)]}
 
 
 def _links(stored: list[dict[str, str]]) -> tuple[Link, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 
 from src.errors import ArchonError, DocumentTooLarge, DocumentUnreadable
 from src.ingest import extract, frames
@@ -38,7 +39,7 @@ def main() -> None:
         stdout.flush()
 
 
-def _answer(head: frames.Head, body: bytes) -> frames.Head:
+def _answer(head: frames.Head, body: bytes) -> Mapping[str, object]:
     try:
         return frames.documents_head(extract.read(frames.request_of(head), body))
     except ArchonError as error:

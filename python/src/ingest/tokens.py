@@ -8,6 +8,7 @@ before wide signs were counted more, 3.0. The pipeline asks the model's own toke
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _PIECES = re.compile(r"[A-Za-z]{1,4}|[^\sA-Za-z]")
 """Four letters a token, every other sign one of its own."""
@@ -18,8 +19,12 @@ DEFAULT_RATIO = 1.3
 """Tokens per estimated token until the model's tokenizer was asked."""
 
 
+@lru_cache(maxsize=256)
 def estimate(text: str) -> int:
-    """Roughly the tokens of `text`; multiply by the model's ratio before comparing with a limit."""
+    """Roughly the tokens of `text`; multiply by the model's ratio before comparing with a limit.
+
+    Remembered for a moment: a block is weighed where it is cut and again where it is joined.
+    """
     pieces = len(_PIECES.findall(text))
     if text.isascii():
         return pieces
