@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import textwrap
 from collections.abc import Callable, Mapping
@@ -19,6 +20,7 @@ from src.settings.catalog import CONTEXT_FIELDS, PROVIDER_KEYS, SERVICES, Catalo
 from src.store.setup_script import complete_setup
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+COMPOSE = REPOSITORY / "docker-compose.yml"
 ENVIRONMENT_HEAD = REPOSITORY / "scripts" / "env.head.txt"
 
 
@@ -56,7 +58,16 @@ def environment_example() -> str:
         block = _provider(provider, seen)
         if block:
             parts.append(block)
-    return "\n\n".join(parts) + "\n"
+    text = "\n\n".join(parts) + "\n"
+    return f"{text}\n{_containers(text)}"
+
+
+def _containers(known: str) -> str:
+    """What the compose file reads and `known` does not have yet, with the defaults that it names."""
+    lines = ["# ---- Containers: read by docker-compose.yml (docs/operate/containers.md says what for) " + "-" * 7, ""]
+    given = dict(re.findall(r"(?<!\$)\$\{([A-Z][A-Z0-9_]*)(?::-([^}]*))?", COMPOSE.read_text(encoding="utf-8")))
+    lines += [f"# {name}={default}" for name, default in given.items() if f"# {name}=" not in known]
+    return "\n".join(lines) + "\n"
 
 
 def _provider(provider: Provider, seen: set[str]) -> str:

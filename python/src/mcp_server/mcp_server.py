@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import uvicorn
@@ -69,6 +70,9 @@ def serve(environment: Environment) -> None:
         ) from refused
     listener.listen(config.backlog)  # so that it is true when it is said
     sys.stderr.write(f"MCP answers at http://{reachable(bound)}:{port}/mcp\n")
+    for name in (signal.SIGTERM, signal.SIGINT):
+        # Uvicorn stops in order on these, then raises them once more; that second time means nothing here.
+        signal.signal(name, lambda _number, _frame: None)
     uvicorn.Server(config).run(sockets=[listener])
 
 
