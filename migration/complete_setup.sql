@@ -19,7 +19,7 @@ do $archon_check$
 declare
   installed text := (select extversion from pg_extension where extname = 'vector');
   unknown text := (select string_agg(version, ', ' order by version) from archon_migrations
-                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0099', '0101', '0103', '0104', '0110', '0111', '0112', '0113', '0114'));
+                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0099', '0101', '0103', '0104', '0110', '0111', '0112', '0113', '0114', '0116'));
 begin
   if string_to_array(substring(installed from '^[0-9]+[.][0-9]+'), '.')::integer[] < array[0, 8] then
     raise exception 'pgvector % is too old: run "alter extension vector update".', installed;
@@ -4918,5 +4918,21 @@ select archon_close_to_others();
 $archon_file_0114$;
   insert into archon_migrations (version, migration_name, checksum) values ('0114', 'model_looks', '044d42023e82439db39cd2e50172b536');
 end $archon_step_0114$;
+
+do $archon_step_0116$
+begin
+  if exists (select 1 from archon_migrations where version = '0116') then
+    return;
+  end if;
+  execute $archon_file_0116$
+-- A REST face ends what takes longer than the caller's role may: 8 seconds, where a project was not told otherwise.
+-- Deleting a large source takes longer, and so do the planner's statistics of a large store. A limit that the called
+-- function names itself takes its place (PostgREST 12.2 and newer); it is a little shorter than a gateway waits, so that
+-- it is the database that says what became of the call.
+alter function archon_call(text, jsonb) set statement_timeout = '55s';
+alter function archon_call_many(jsonb) set statement_timeout = '55s';
+$archon_file_0116$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0116', 'time_for_calls', '33af2dd83bcecec139ae50a5f08bb9d5');
+end $archon_step_0116$;
 
 select archon_close_to_others();

@@ -150,3 +150,15 @@ async def test_a_face_that_knows_no_limits_of_functions_says_that_it_ended_the_b
             await indexes.build_next(database, of_v1=True)
         await database.close()
     assert not await _has_slow_index(supabase.admin_url)
+
+
+async def test_a_call_that_takes_longer_than_a_role_may_is_done_all_the_same(supabase: SupabaseServer) -> None:
+    async with _admin(supabase.admin_url) as admin:
+        await admin.execute(
+            "create function archon_slow() returns table (done boolean) language sql"
+            " as 'select true from pg_sleep(1.5)'"
+        )
+    async with running_face(supabase.admin_url, statement_limit="1s") as url:
+        database = await SupabaseDatabase.connect(url, "sb_secret_x")
+        assert await database.call("archon_slow") == [{"done": True}]
+        await database.close()
