@@ -49,7 +49,7 @@ def _serve(name: str, host: str, port: int) -> None:
     for role in ROLES:
         if role.name == name:
             program = LocalVllmServers(environment.data_dir, environment, {name: port}).program(role, host)
-            os.execve(program.command[0], program.command, dict(program.environment))  # noqa: S606 - our own command
+            os.execvpe(program.command[0], program.command, dict(program.environment))  # noqa: S606 - our own command
 
 
 if __name__ == "__main__":

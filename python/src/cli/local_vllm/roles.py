@@ -23,6 +23,8 @@ class Role:
     flags: tuple[str, ...]
     warm_up_path: str
     warm_up: Mapping[str, object]
+    niceness: int = 0
+    """How far it steps back where both servers want the same cores."""
 
     @property
     def program(self) -> str:
@@ -61,5 +63,7 @@ EMBEDDINGS = Role(
     flags=("--runner", "pooling", "--dtype", "float32"),
     warm_up_path="/v1/embeddings",
     warm_up=MappingProxyType({"input": ["Hello"]}),
+    # A crawl keeps it busy for minutes on end; a person's answer goes first.
+    niceness=5,
 )
 ROLES = (CHAT, EMBEDDINGS)

@@ -128,6 +128,7 @@ class LocalVllmServers:
     def program(self, role: Role, host: str = "127.0.0.1") -> Program:
         """What is started for `role`: command, environment, port."""
         command = (
+            *(("nice", "-n", str(role.niceness)) if role.niceness else ()),
             *(str(self._installation.python), "-m", "vllm.entrypoints.openai.api_server"),
             *("--model", str(self._installation.model(role.model)), "--served-model-name", role.model),
             *("--host", host, "--port", str(self._port(role))),

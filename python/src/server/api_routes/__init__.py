@@ -29,9 +29,11 @@ from . import (
     work,
 )
 
-# In this order: /api/knowledge-items/search must not be taken for an item's id.
+# In this order: /api/knowledge-items/search must not be taken for an item's id. They are tried one after the other, so
+# what is asked most comes first.
 ROUTERS = (
     health.router,
+    chat.router,
     migrations.router,
     inference.router,
     gateway.router,
@@ -49,7 +51,6 @@ ROUTERS = (
     spaces.router,
     knowledge.router,
     pages.router,
-    chat.router,
     ai.router,
     agent_chat.router,
     mcp.router,
