@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -13,9 +15,15 @@ import httpx
 import psycopg
 import pytest
 
+from src.config import REPOSITORY
 from src.errors import JsonValue
+from src.ingest.addresses import source_id_of_url
+from src.ingest.requests import CrawlRequest
+from src.store import jobs, pages
+from src.store.operation import workers
+from src.store.postgres import PostgresDatabase
 from tests.fakes.model_server import ModelServer, Reply, Stream, model_row, running, token
-from tests.ingest.parts import embed_reply
+from tests.ingest.parts import embed_reply, open_service
 from tests.ingest.site import running_site
 
 from .process import Running, open_data_dir, serving_process
@@ -100,6 +108,30 @@ async def test_streams_end_with_a_word_and_work_is_handed_back(
         assert await duties.fetchone() == (0,)
         answers = await connection.execute("select outcome, content from archon_messages where role = 'assistant'")
         assert await answers.fetchall() == [("truncated", "Half an answer ")]
+
+
+async def test_a_worker_hands_back_what_it_has_in_hand(
+    database: PostgresDatabase, database_url: str, tmp_path: Path, models: ModelServer
+) -> None:
+    values = providers(models.url, models.url) | {
+        "DATABASE_URL": database_url,
+        "ARCHON_ALLOW_PRIVATE_ADDRESSES": "true",
+    }
+    async with running_site() as site, open_service(database, models.url, started=False) as service:
+        site_with_a_held_page(site)
+        await service.start_crawl(CrawlRequest(site.url("/")))
+        worker = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "src.cli", "worker"),
+            cwd=REPOSITORY / "python",
+            env={"PATH": os.environ["PATH"], "ARCHON_DATA_DIR": str(tmp_path)} | values,
+        )
+        async with asyncio.timeout(60):
+            while len(await pages.addresses(database, source_id_of_url(site.url("/")))) < 3:
+                pass
+            worker.send_signal(signal.SIGTERM)
+            assert await asyncio.wait_for(worker.wait(), STOP_S) == 0
+    assert [(job.state, job.lease_owner) for job in await jobs.unfinished(database)] == [("queued", None)]
+    assert await workers(database) == []
 
 
 async def test_a_collector_that_does_not_answer_does_not_keep_a_stop_waiting(
