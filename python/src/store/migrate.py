@@ -116,6 +116,8 @@ async def migrate(url: str, folder: Path) -> list[Migration]:
     migrations = available(folder)
     connection = await _connect(url)
     async with connection:
+        # Writing a large table anew takes minutes; a project of Supabase ends statements after two.
+        await connection.execute("set statement_timeout = 0")
         await connection.execute("select pg_advisory_lock(%s)", (_LOCK,))
         await _require_vector(connection)
         state = SchemaState(tuple(migrations), tuple(await _applied(connection)))

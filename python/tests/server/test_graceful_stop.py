@@ -113,17 +113,15 @@ async def test_streams_end_with_a_word_and_work_is_handed_back(
 async def test_a_worker_hands_back_what_it_has_in_hand(
     database: PostgresDatabase, database_url: str, tmp_path: Path, models: ModelServer
 ) -> None:
-    values = providers(models.url, models.url) | {
-        "DATABASE_URL": database_url,
-        "ARCHON_ALLOW_PRIVATE_ADDRESSES": "true",
-    }
+    values = providers(models.url, models.url) | {"ARCHON_ALLOW_PRIVATE_ADDRESSES": "true"}
+    values |= {"DATABASE_URL": database_url, "ARCHON_DATA_DIR": str(tmp_path), "PATH": os.environ["PATH"]}
     async with running_site() as site, open_service(database, models.url, started=False) as service:
         site_with_a_held_page(site)
         await service.start_crawl(CrawlRequest(site.url("/")))
         worker = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "src.cli", "worker"),
             cwd=REPOSITORY / "python",
-            env={"PATH": os.environ["PATH"], "ARCHON_DATA_DIR": str(tmp_path)} | values,
+            env=values,
         )
         async with asyncio.timeout(60):
             while len(await pages.addresses(database, source_id_of_url(site.url("/")))) < 3:

@@ -67,6 +67,16 @@ async def test_a_newer_schema_than_the_program_is_refused(database_url: str) -> 
     assert "newer version" in caught.value.next_step
 
 
+async def test_a_time_limit_of_the_database_does_not_end_a_migration(empty_database_url: str, tmp_path: Path) -> None:
+    _run(
+        empty_database_url,
+        "do $$ begin execute format('alter database %I set statement_timeout = 300', current_database()); end $$",
+    )
+    (tmp_path / "0000_settings.sql").write_text((FOLDER / "0001_settings.sql").read_text())
+    (tmp_path / "0001_slow.sql").write_text("select pg_sleep(0.6)")
+    assert len(await migrate(empty_database_url, tmp_path)) == 2
+
+
 async def test_a_migration_that_fails_leaves_nothing_of_itself(empty_database_url: str, tmp_path: Path) -> None:
     (tmp_path / "0001_good.sql").write_text((FOLDER / "0001_settings.sql").read_text())
     (tmp_path / "0002_bad.sql").write_text("create table archon_half (a int); select 1 / 0;")
