@@ -19,7 +19,7 @@ do $archon_check$
 declare
   installed text := (select extversion from pg_extension where extname = 'vector');
   unknown text := (select string_agg(version, ', ' order by version) from archon_migrations
-                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0099', '0101', '0103', '0104', '0110', '0111', '0112', '0113', '0114', '0116'));
+                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0099', '0101', '0103', '0104', '0110', '0111', '0112', '0113', '0114', '0116', '0117'));
 begin
   if string_to_array(substring(installed from '^[0-9]+[.][0-9]+'), '.')::integer[] < array[0, 8] then
     raise exception 'pgvector % is too old: run "alter extension vector update".', installed;
@@ -4934,5 +4934,28 @@ alter function archon_call_many(jsonb) set statement_timeout = '55s';
 $archon_file_0116$;
   insert into archon_migrations (version, migration_name, checksum) values ('0116', 'time_for_calls', '33af2dd83bcecec139ae50a5f08bb9d5');
 end $archon_step_0116$;
+
+do $archon_step_0117$
+begin
+  if exists (select 1 from archon_migrations where version = '0117') then
+    return;
+  end if;
+  execute $archon_file_0117$
+-- As before, but never the vectors of a chunk that is there: a copy that is restored brings numbers of its own back.
+create or replace function archon_vectors_gone_clear() returns integer language plpgsql as $$
+declare
+  cleared integer := 0;
+begin
+  if pg_try_advisory_xact_lock_shared(hashtext('archon_vectors')) then
+    with taken as (delete from archon_vectors_gone returning chunk_id),
+      done as (delete from archon_chunk_vectors v using taken t where v.chunk_id = t.chunk_id
+               and not exists (select 1 from archon_crawled_pages c where c.id = t.chunk_id))
+    select count(*) into cleared from taken;
+  end if;
+  return cleared;
+end $$;
+$archon_file_0117$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0117', 'vectors_gone', 'ea50a466d175044defc2db33003f69df');
+end $archon_step_0117$;
 
 select archon_close_to_others();

@@ -162,3 +162,13 @@ async def test_a_call_that_takes_longer_than_a_role_may_is_done_all_the_same(sup
         database = await SupabaseDatabase.connect(url, "sb_secret_x")
         assert await database.call("archon_slow") == [{"done": True}]
         await database.close()
+
+
+async def test_a_chunk_that_is_there_keeps_its_vectors_whatever_was_noted(database: Database, admin_url: str) -> None:
+    _, space_id = await _begin(database)
+    async with _admin(admin_url) as admin:
+        await admin.execute("insert into archon_vectors_gone select id from archon_crawled_pages")
+    assert not await indexes.build_next(database)
+    assert not (await indexes.left(database)).behind
+    assert await _texts(database, space_id) == {"former"}
+    assert [one.vectors for one in await spaces.every(database)] == [1]
