@@ -19,7 +19,7 @@ do $archon_check$
 declare
   installed text := (select extversion from pg_extension where extname = 'vector');
   unknown text := (select string_agg(version, ', ' order by version) from archon_migrations
-                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0099', '0101', '0103', '0104', '0110', '0111', '0112', '0113', '0114', '0116', '0117'));
+                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0099', '0101', '0103', '0104', '0110', '0111', '0112', '0113', '0114', '0115', '0116', '0117'));
 begin
   if string_to_array(substring(installed from '^[0-9]+[.][0-9]+'), '.')::integer[] < array[0, 8] then
     raise exception 'pgvector % is too old: run "alter extension vector update".', installed;
@@ -4918,6 +4918,35 @@ select archon_close_to_others();
 $archon_file_0114$;
   insert into archon_migrations (version, migration_name, checksum) values ('0114', 'model_looks', '044d42023e82439db39cd2e50172b536');
 end $archon_step_0114$;
+
+do $archon_step_0115$
+begin
+  if exists (select 1 from archon_migrations where version = '0115') then
+    return;
+  end if;
+  execute $archon_file_0115$
+-- Where all that visit a host meet: a site's pause between two requests (robots.txt, Crawl-delay) holds for every job
+-- and every worker together. It has no primary key, so that it is no part of a copy.
+create table if not exists archon_host_turns (
+  host text not null,
+  next_at timestamptz not null
+);
+create unique index if not exists archon_host_turns_host on archon_host_turns (host);
+
+-- Take the next turn at `host`, where `delay_s` seconds lie between two: milliseconds until it comes.
+create or replace function archon_host_turn(host text, delay_s double precision)
+returns table (wait_ms integer) language sql as $$
+  insert into archon_host_turns as t (host, next_at)
+  values (archon_host_turn.host, clock_timestamp() + make_interval(secs => archon_host_turn.delay_s))
+  on conflict (host) do update
+    set next_at = greatest(t.next_at, clock_timestamp()) + make_interval(secs => archon_host_turn.delay_s)
+  returning greatest(0, ceil(1000 * (extract(epoch from t.next_at - clock_timestamp()) - archon_host_turn.delay_s)))::integer
+$$;
+
+select archon_close_to_others();
+$archon_file_0115$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0115', 'host_turns', '7fc0f65f52a554ddba2aa03e4b773522');
+end $archon_step_0115$;
 
 do $archon_step_0116$
 begin

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+
 from src.errors import JsonValue
-from src.store import code_examples, sources
+from src.store import code_examples, host_turns, sources
 
 from .addresses import display_name
 from .code_settings import code_rules
 from .crawl_kind import crawl_type_of
 from .crawler import Crawler
-from .fetch import open_fetcher
+from .fetch import Fetcher, open_fetcher
 from .requests import CrawlRequest, crawl_of_json
 from .run import Run, open_intake
 from .storing import require_something
@@ -25,7 +28,7 @@ async def crawl(run: Run) -> None:
     request = crawl_of_json(run.job.request)
     kind = crawl_type_of(request.url)
     run.board.set(status="analyzing", message="Asking the embedding model", crawl_type=kind)
-    async with open_intake(run, _metadata(request, kind)) as intake, open_fetcher(run.policy) as fetcher:
+    async with open_intake(run, _metadata(request, kind)) as intake, _fetcher(run) as fetcher:
         intake.rules = await code_rules(run.database, wanted=request.extract_code_examples)
         await code_examples.make_ready(run.database, intake.space_id)
         await sources.ensure(
@@ -45,9 +48,13 @@ async def help_crawl(run: Run) -> None:
     """Share in a crawl that another worker leads. Raises ArchonError: this worker cannot go on; the others can."""
     request = crawl_of_json(run.job.request)
     kind = run.board.now.crawl_type
-    async with open_intake(run, _metadata(request, kind)) as intake, open_fetcher(run.policy) as fetcher:
+    async with open_intake(run, _metadata(request, kind)) as intake, _fetcher(run) as fetcher:
         intake.rules = await code_rules(run.database, wanted=request.extract_code_examples)
         await Crawler(run, request, intake, fetcher).help()
+
+
+def _fetcher(run: Run) -> AbstractAsyncContextManager[Fetcher]:
+    return open_fetcher(run.policy, partial(host_turns.take, run.database))
 
 
 def _metadata(request: CrawlRequest, kind: str) -> dict[str, JsonValue]:

@@ -185,6 +185,12 @@ class Crawler:
         url, is_start = entry.address.url, entry.position == 0
         if is_start:
             await self._see_that_it_is_allowed(url)
+        elif not await self._robots.allows(url):
+            # Found by another worker or at another visit; and the host's pause has to be known to this one too.
+            await storing.settle_aside(
+                self.run, entry.address.key, "The site's robots.txt asks crawlers to leave it out."
+            )
+            return None
         self.run.board.set(current_url=url, message=f"Reading {url}")
         arrival = await self.visitor.fetch(entry)
         if is_start and arrival.fetched.url != url:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from typing import TypeAlias
 
 import aiohttp
 from multidict import CIMultiDictProxy
@@ -82,22 +83,41 @@ class Fetched:
     has_moved: bool = False
 
 
+TakeTurn: TypeAlias = Callable[[str, float], Awaitable[float]]
+"""Takes the next turn at a host where so many seconds lie between two; gives the seconds until it comes."""
+
+
+@dataclass(slots=True)
+class OwnTurns:
+    """Turns that nobody else knows of."""
+
+    _next_at: dict[str, float] = field(default_factory=dict)
+
+    async def __call__(self, host: str, delay_s: float) -> float:
+        """As TakeTurn."""
+        now = time.monotonic()
+        turn_at = max(self._next_at.get(host, now), now)
+        self._next_at[host] = turn_at + delay_s
+        return turn_at - now
+
+
 @dataclass(slots=True)
 class _Host:
-    """How one host is treated: at most so many requests at once, and not before `not_before`."""
+    """How one host is treated: at most so many requests at once, not before `not_before`, and each in its turn."""
 
+    name: str
     slots: asyncio.Semaphore
+    take_turn: TakeTurn
     delay_s: float = 0.0
     not_before: float = 0.0
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         async with self.slots:
-            now = time.monotonic()
-            wait_s = self.not_before - now
-            self.not_before = max(self.not_before, now) + self.delay_s
-            if wait_s > 0:
+            if (wait_s := self.not_before - time.monotonic()) > 0:
                 await asyncio.sleep(wait_s)
+            if self.delay_s:
+                await asyncio.sleep(await self.take_turn(self.name, self.delay_s))
             yield
 
     def hold(self, wait_s: float) -> None:
@@ -122,8 +142,11 @@ class _TryAgain(Exception):
 
 
 @asynccontextmanager
-async def open_fetcher(policy: FetchPolicy) -> AsyncIterator[Fetcher]:
-    """A fetcher with connections of its own, closed at the end."""
+async def open_fetcher(policy: FetchPolicy, take_turn: TakeTurn | None = None) -> AsyncIterator[Fetcher]:
+    """A fetcher with connections of its own, closed at the end.
+
+    `take_turn`: how it takes turns with others at a host that wants pauses; None: with itself alone.
+    """
     connector = aiohttp.TCPConnector(
         resolver=GuardedResolver(Guard(policy.allow_private)), limit=64, limit_per_host=policy.per_host
     )
@@ -137,7 +160,7 @@ async def open_fetcher(policy: FetchPolicy) -> AsyncIterator[Fetcher]:
         trust_env=False,
     )
     async with session:
-        yield Fetcher(policy, session)
+        yield Fetcher(policy, session, take_turn or OwnTurns())
 
 
 @dataclass(slots=True)
@@ -146,6 +169,7 @@ class Fetcher:
 
     policy: FetchPolicy
     _session: aiohttp.ClientSession
+    _take_turn: TakeTurn
     _hosts: dict[str, _Host] = field(default_factory=dict)
 
     def set_delay(self, url: str, delay_s: float) -> None:
@@ -162,6 +186,7 @@ class Fetcher:
             PageMissing: 404 or 410.
             DocumentTooLarge: the unpacked body passes the limit.
             FetchFailed: anything else; the message says what.
+            StoreError: no turn can be had at a host that wants pauses.
         """
         started = time.monotonic()
         attempt = 0
@@ -259,7 +284,7 @@ class Fetcher:
     def _host(self, url: str) -> _Host:
         name = host_of(url)
         if name not in self._hosts:
-            self._hosts[name] = _Host(asyncio.Semaphore(self.policy.per_host))
+            self._hosts[name] = _Host(name, asyncio.Semaphore(self.policy.per_host), self._take_turn)
         return self._hosts[name]
 
 

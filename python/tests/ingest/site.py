@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -26,11 +27,12 @@ class Answer:
 
 @dataclass
 class Site:
-    """Paths and their answers; a list is given out one after another, the last one stays."""
+    """Paths and their answers; a list is given out one after another, the last one stays. `times` belong to `hits`."""
 
     base: str = ""
     answers: dict[str, list[Answer]] = field(default_factory=dict)
     hits: list[str] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     agents: set[str] = field(default_factory=set)
 
@@ -58,6 +60,7 @@ class Site:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         path = request.path_qs
         self.hits.append(path)
+        self.times.append(time.monotonic())
         self.agents.add(request.headers.get("User-Agent", ""))
         waiting = self.answers.get(path) or [Answer(b"nothing here", 404)]
         answer = waiting.pop(0) if len(waiting) > 1 else waiting[0]

@@ -130,6 +130,17 @@ async def test_a_pdf_passage_knows_its_page(service: IngestService, database: Da
     assert [(chunk.page_number, chunk.content) for chunk in chunks.items] == [(1, "One words"), (2, "Two words")]
 
 
+async def test_a_refresh_leaves_out_what_robots_txt_forbids_by_now(
+    site: Site, service: IngestService, database: Database
+) -> None:
+    first = await ended(service, await service.start_crawl(CrawlRequest(small_site(site))))
+    site.page("/robots.txt", "User-agent: *\nDisallow: /docs/b.html", "text/plain")
+    site.hits.clear()
+    end = await ended(service, await service.refresh(first.source_id))
+    assert (end.status, end.tally.pages_skipped, "/docs/b.html" in site.hits) == ("completed", 1, False)
+    assert await pages.by_url(database, site.url("/docs/b.html"))
+
+
 async def test_the_same_file_twice_is_embedded_once(service: IngestService, models: ModelServer) -> None:
     request = UploadRequest("a.txt", b"words that are embedded once")
     first = await ended(service, await service.start_upload(request))

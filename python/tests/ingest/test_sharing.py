@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -110,7 +111,8 @@ async def test_a_worker_in_another_process_shares_a_crawl(
             end = await ended(service, job)
             assert await _owners(database_url, job) == {str(os.getpid()), str(worker.pid)}
     assert await _all_there(database, end)
-    assert len(site.hits) == len(set(site.hits))
+    asked = [path for path in site.hits if path != "/robots.txt"]  # each worker reads the rules itself
+    assert len(asked) == len(set(asked))
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
@@ -127,6 +129,24 @@ async def test_what_a_worker_had_in_hand_when_it_left_is_done_by_the_others(
             gate.set()
             end = await ended(service, job)
     assert await _all_there(database, end)
+
+
+async def test_workers_keep_a_sites_pause_together(
+    site: Site, models: ModelServer, database: PostgresDatabase, database_url: str
+) -> None:
+    gate = Gate()
+    start = _held_site(site, gate)
+    site.page("/robots.txt", "User-agent: *\nCrawl-delay: 0.1", "text/plain")
+    async with open_service(database, models.url) as service:
+        job = await service.start_crawl(CrawlRequest(start))
+        async with _process(("tests.ingest.worker_process", database_url, models.url)), asyncio.timeout(60):
+            await gate.crowded.wait()
+            before, opened = len(site.times), time.monotonic()
+            gate.set()
+            end = await ended(service, job)
+    pauses = len(site.times) - before - 1
+    assert await _all_there(database, end)
+    assert (pauses > COUNT / 2, site.times[-1] - opened > pauses * 0.1 * 0.95) == (True, True)
 
 
 async def test_a_crawl_of_an_archon_worker_can_be_followed_from_the_server(
