@@ -84,7 +84,7 @@ class AnswerService:
 
         Raises:
             InvalidInput, NotFound: a value of `request` cannot be used; there is no such conversation.
-            Conflict: the answer to go on with is being written.
+            Conflict: the answer to go on with is being written, or is whole.
             ContextTooLong: the question alone is longer than the model's context.
             ConfigurationError, ProviderError: the models are not chosen, or cannot be asked.
             StoreError: the database failed.

@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+from src.errors import ProtocolError
+from src.inference.models import Outcome, StreamEnd
+
 _WINDOW = 1500
 """Characters that must be nothing but repetition before an answer is called a loop."""
 _TIMES = 6
 _EVERY = 300
+
+
+class Looped(ProtocolError):
+    """The model says the same thing over and over."""
+
+    code = "model_loops"
+    meaning = "The model repeated itself, so the answer was stopped."
+    default_next_step = "Ask again with a higher temperature, or with a larger model."
+
+    def __init__(self) -> None:
+        super().__init__("The model repeats itself, so the answer was stopped here.")
+
+
+def looped_end(looped: Looped | None = None) -> StreamEnd:
+    """How an answer ends that was stopped because it only repeated itself."""
+    return StreamEnd(Outcome.TRUNCATED, "loop", error=looped or Looped())
 
 
 class LoopWatch:

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from src.errors import Conflict, ErrorContext, InvalidInput, NotFound
+from src.inference.models import Outcome
 from src.search import question as questions
 from src.store.conversations import ConversationRepository, Message, PastMessage
 
@@ -41,7 +42,7 @@ async def find(request: AskRequest, store: ConversationRepository) -> Place:
 
     Raises:
         NotFound: the conversation or the message it is about is gone.
-        Conflict: the answer to go on with is being written.
+        Conflict: the answer to go on with is being written, or is whole.
         InvalidInput: an id is none, or the message is of the wrong kind.
         StoreError: the database failed.
     """
@@ -64,6 +65,8 @@ async def _continued(request: AskRequest, answer_id: str, store: ConversationRep
         raise InvalidInput("Only an answer can be continued.", context=ErrorContext(field="continues"))
     if begun.outcome is None:
         raise Conflict("This answer is still being written.", next_step="Wait for its end, or stop it first.")
+    if begun.outcome == Outcome.COMPLETE and begun.finish_reason != "length":
+        raise Conflict("This answer is whole.", next_step="Ask on, or ask the question again.")
     _, asked = await store.message(begun.parent_id)
     past, settings = await asyncio.gather(
         _past(store, conversation_id, asked.parent_id, begins=True), _settings(request, conversation_id, store)

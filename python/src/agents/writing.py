@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from src.errors import ArchonError, JsonValue, ProtocolError, ProviderTimeout, StoreError, StreamCut
+from src.errors import ArchonError, JsonValue, ProviderTimeout, StoreError, StreamCut
 from src.inference.models import ChatModel, Outcome, StreamEnd, TextDelta, Usage
 from src.store.answers import AnswerRepository, FinishedAnswer, Turn
 
 from .events import ChatEvent, CitationEvent, DoneEvent, ErrorEvent, ReasoningEvent, TokenEvent, UsageEvent
-from .loops import LoopWatch
+from .loops import LoopWatch, looped_end
 from .markers import MarkerFilter
 
 KEEP_EVERY_S = 3.0
@@ -23,14 +23,6 @@ KEEP_EVERY_S = 3.0
 _log = structlog.get_logger("archon.agents.writing")
 _NOT_ENDED = StreamEnd(Outcome.CANCELLED, None)
 """What is stored of an answer whose reader left: nobody said how it ended."""
-
-
-class Looped(ProtocolError):
-    """The model says the same thing over and over."""
-
-    code = "model_loops"
-    meaning = "The model repeated itself, so the answer was stopped."
-    default_next_step = "Ask again with a higher temperature, or with a larger model."
 
 
 @dataclass(slots=True)
@@ -107,8 +99,7 @@ async def stream(answer: Answer, deltas: Deltas) -> AsyncGenerator[ChatEvent, No
             if answer.gone:
                 return
             if isinstance(delta, TextDelta) and not delta.reasoning and watch.loops(delta.text):
-                looped = Looped("The model repeats itself, so the answer was stopped here.")
-                answer.end = StreamEnd(Outcome.TRUNCATED, "loop", error=looped)
+                answer.end = looped_end()
                 break
     rest = answer.markers.close()
     if rest:

@@ -91,6 +91,15 @@ async def test_a_server_gone_in_mid_answer_leaves_what_came_and_it_goes_on(
     assert (sent["continue_final_message"], sent["messages"][-1]["content"]) == (True, "Half an answer")
 
 
+async def test_only_an_answer_that_was_cut_can_be_continued(archon: httpx.AsyncClient, fake: ModelServer) -> None:
+    starts = []
+    for reason in ("stop", "length"):
+        fake.on("/v1/chat/completions", Stream((token("So."), token("", reason), USAGE, b"data: [DONE]\n\n")))
+        starts.append(events_of((await archon.post("/api/chat", json=ASK)).text)[0][1])
+    codes = [(await archon.post("/api/chat", json={"continues": start["message_id"]})).status_code for start in starts]
+    assert codes == [409, 200]
+
+
 async def test_a_killed_server_leaves_its_answer_marked_and_it_can_be_continued(
     fake: ModelServer, free_port: int, database_url: str, tmp_path: Path
 ) -> None:

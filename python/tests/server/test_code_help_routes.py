@@ -126,6 +126,16 @@ async def test_an_explanation_counts_as_whole_only_with_its_finish_reason(
     assert (events["error"]["code"], events["done"]["outcome"]) == ("stream_cut", "truncated")  # type: ignore[index, call-overload]
 
 
+async def test_an_explanation_that_only_repeats_itself_is_stopped(
+    help_of: httpx.AsyncClient, model: ModelServer
+) -> None:
+    say(model, Stream((*[token("It adds. ")] * 500, token("", "length"), DONE)))
+    events = parts((await help_of.post("/api/ai/explain/stream", json=ASKED)).text)
+    told = dict(events)
+    assert (told["error"]["code"], told["done"]["outcome"]) == ("model_loops", "truncated")  # type: ignore[index, call-overload]
+    assert [name for name, _ in events].count("token") < 300
+
+
 async def test_an_explanation_is_told_with_what_was_shown(help_of: httpx.AsyncClient, model: ModelServer) -> None:
     say(model, "It adds two numbers.")
     other = {"path": "src/other.py", "text": "x = 1\n"}

@@ -15,6 +15,7 @@ from src.search.query import SearchService
 from src.settings.connections_wire import limits_of
 from src.store.search import ChunkHit
 
+from ..loops import LoopWatch, looped_end
 from ..neutral import neutralise
 from .context import CodeContext, Material, build
 from .diff import unified_diff
@@ -83,9 +84,14 @@ class CodeHelpService:
         prepared = await self._prepare(request, rewrites=False)
         yield prepared.started()
         answer = _Answer()
+        # Only here: new code may rightly repeat itself.
+        watch = LoopWatch()
         async with aclosing(_ask(prepared.model, prepared.context.messages, prepared.options, answer)) as events:
             async for event in events:
                 yield event
+                if isinstance(event, Token) and watch.loops(event.text):
+                    answer.end = looped_end()
+                    break
         end = _end_of(answer)
         error = end.error
         if error is None and end.outcome is Outcome.COMPLETE and not answer.text.strip():

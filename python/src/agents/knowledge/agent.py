@@ -15,6 +15,7 @@ from src.agents import context as contexts
 from src.agents import history as histories
 from src.agents import support
 from src.agents.events import CitationEvent, ErrorEvent, ReasoningEvent, TokenEvent
+from src.agents.loops import Looped, looped_end
 from src.errors import ArchonError, ProtocolError, ProviderTimeout, StreamCut
 from src.inference.models import ChatMessage, ChatOptions, Outcome, StreamEnd, TextDelta
 from src.search import question as questions
@@ -116,6 +117,8 @@ class KnowledgeAgent:
     async def _work(self, run: _Run, tell: Tell) -> None:
         try:
             await self._answer(run, tell)
+        except Looped as looped:
+            run.end = looped_end(looped)
         except ArchonError as failure:
             run.end = StreamEnd(_outcome(failure), None, error=failure)
         rest = run.said.end(cut=run.end.finish_reason == "length")

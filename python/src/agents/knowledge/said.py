@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
+from src.agents.loops import Looped, LoopWatch
 from src.agents.markers import Marker, MarkerFilter
 
 from .leaks import LeakGuard
@@ -20,6 +21,7 @@ class Said:
         self._markers: list[Marker] = []
         self._filter: MarkerFilter | None = None
         self._guard = LeakGuard()
+        self._watch = LoopWatch()
 
     @property
     def text(self) -> str:
@@ -34,10 +36,12 @@ class Said:
     def begin(self, known: Collection[int]) -> None:
         """A response begins; its markers may name the passages `known`."""
         self._keep()
-        self._filter, self._guard = MarkerFilter(known), LeakGuard()
+        self._filter, self._guard, self._watch = MarkerFilter(known), LeakGuard(), LoopWatch()
 
     def feed(self, piece: str) -> str:
-        """The text that may be shown now."""
+        """The text that may be shown now. Raises Looped where the response only repeats itself."""
+        if self._watch.loops(piece):
+            raise Looped
         return self._show(self._guard.feed(piece))
 
     def end(self, *, cut: bool) -> str:

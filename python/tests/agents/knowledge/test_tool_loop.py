@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from src.agents.events import CitationEvent, TokenEvent
 from src.agents.knowledge.asked import AgentQuestion
 from src.agents.knowledge.loop import MOST_STEPS
 from tests.fakes.model_server import ModelServer
 
 from .conftest import AgentAt, done, told, tools, ways
-from .planned import Plan, calls, says, search
+from .planned import NO_TOOLS, Plan, calls, says, search
 
 GATHER = "Which call runs awaitables at once, and which one reads JSON?"
 
@@ -126,6 +128,19 @@ async def test_a_stream_that_breaks_off_keeps_what_came_and_says_so(server: Mode
     events = await told(agent_at(server.url), GATHER)
     assert (done(events).answer, done(events).outcome) == ("It runs ", "truncated")
     assert [event.name for event in events][-2:] == ["error", "done"]
+
+
+@pytest.mark.parametrize("way", ["tools", "one_pass"])
+async def test_a_model_that_repeats_itself_is_stopped_and_it_is_said(
+    server: ModelServer, agent_at: AgentAt, way: str
+) -> None:
+    over_and_over = says(*["The same again. "] * 500)
+    Plan(server, search("gather") if way == "tools" else NO_TOOLS, over_and_over)
+    events = await told(agent_at(server.url), GATHER)
+    end = done(events)
+    assert (end.way, end.outcome, end.finish_reason) == (way, "truncated", "loop")
+    assert [event.to_dict()["code"] for event in events if event.name == "error"] == ["model_loops"]
+    assert 1000 < len(end.answer) < 2500
 
 
 async def test_a_page_is_read_from_the_number_of_its_passage(server: ModelServer, agent_at: AgentAt) -> None:
