@@ -122,6 +122,21 @@ describe("the agent", () => {
     await waitFor(() => expect(bodies).toEqual([{ message: "And?", connection_id: "lab", model: "large" }]));
   });
 
+  test("says that the connection of the last question was deleted", async () => {
+    const timestamp = "2026-11-21T10:00:00Z";
+    server.use(
+      http.get("/api/connections", () => HttpResponse.json(CONNECTIONS)),
+      http.get("/api/agent-chat/sessions/s2/messages", () =>
+        HttpResponse.json([{ id: "q", content: "Why?", sender: "user", timestamp, connection_id: "gone" }]),
+      ),
+    );
+    const { user } = open("/agent/s2");
+    await user.click(await screen.findByRole("button", { name: /^Model of the agent/ }));
+    const chosen = await screen.findByRole("combobox", { name: "Connection" });
+    await waitFor(() => expect(chosen).toHaveDisplayValue("gone (deleted)"));
+    expect(screen.getByText(/This connection was deleted/)).toBeInTheDocument();
+  });
+
   test("that is stopped is found again at its address", async () => {
     const stream = answering();
     const { user, router } = await asked("What runs them?");
