@@ -7,11 +7,10 @@ from contextlib import contextmanager
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from src.config import load_environment
 
-from .output import print_json
+from .output import plain, print_json
 from .server_client import CallFailed, JsonObject, ServerAway, ServerClient, server_address
 
 FAILED, AWAY, INTERRUPTED = 1, 3, 130
@@ -40,10 +39,10 @@ def complain(detail: JsonObject, as_json: bool) -> None:
     if as_json:
         print_json({"detail": detail})
         return
-    where = f" ({escape(str(detail['field']))})" if detail.get("field") else ""
-    err.print(f"[red]{escape(str(detail.get('error')))}{where}[/red]")
+    where = f" ({plain(str(detail['field']))})" if detail.get("field") else ""
+    err.print(f"[red]{plain(str(detail.get('error')))}{where}[/red]")
     if detail.get("next_step"):
-        err.print(f"What to do: {escape(str(detail['next_step']))}")
+        err.print(f"What to do: {plain(str(detail['next_step']))}")
 
 
 def objects(value: object) -> list[JsonObject]:

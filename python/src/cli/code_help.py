@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from src.errors import ErrorContext, InvalidInput
 
 from .calling import calling, err, out
-from .output import JsonOption, print_json
+from .output import JsonOption, plain, print_json
 from .server_client import CallFailed, JsonObject, ServerClient
 
 app = typer.Typer()
@@ -95,7 +94,7 @@ def rewrite(
         _left_out(told)
     if apply and (yes or (not as_json and typer.confirm(f"Change {lines.file}?", err=True))):
         _write(lines, str(told["file"]))
-        err.print(f"Changed {escape(str(lines.file))}.")
+        err.print(f"Changed {plain(str(lines.file))}.")
 
 
 def _read(place: str) -> Lines:
@@ -145,9 +144,9 @@ def _told(server: ServerClient, path: str, asked: JsonObject, *, shows_words: bo
     error: JsonObject | None = None
     for event in server.events(path, asked):
         if event.name == "token" and shows_words:
-            out.print(escape(str(event.data.get("text", ""))), end="")
+            out.print(plain(str(event.data.get("text", ""))), end="")
         elif event.name == "retry":
-            err.print(f"[dim]Asked again: {escape(str(event.data.get('reason')))}[/dim]")
+            err.print(f"[dim]Asked again: {plain(str(event.data.get('reason')))}[/dim]")
         elif event.name == "usage":
             told["usage"] = event.data
         elif event.name == "error":
@@ -166,7 +165,7 @@ def _show_diff(diff: str) -> None:
         return
     for line in diff.split("\n"):
         colour = colours.get(line[:1])
-        out.print(f"[{colour}]{escape(line)}[/]" if colour else escape(line))
+        out.print(f"[{colour}]{plain(line)}[/]" if colour else plain(line))
 
 
 def _left_out(told: JsonObject) -> None:

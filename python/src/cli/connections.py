@@ -10,10 +10,9 @@ from typing import Annotated
 from urllib.parse import quote
 
 import typer
-from rich.markup import escape
 
 from .calling import FAILED, calling, complain, err, objects, out
-from .output import JsonOption, print_json, print_table
+from .output import JsonOption, plain, print_json, print_table
 from .server_client import JsonObject
 
 app = typer.Typer(no_args_is_help=True, help="Named model servers: list, change, check, import and export.")
@@ -159,7 +158,7 @@ def import_file(
     for what in ("created", "replaced", "kept", "keys_dropped", "ignored"):
         names = done.get(what)
         if isinstance(names, list) and names:
-            out.print(f"{what.replace('_', ' ').capitalize()}: {escape(', '.join(map(str, names)))}")
+            out.print(f"{what.replace('_', ' ').capitalize()}: {plain(', '.join(map(str, names)))}")
 
 
 @app.command()
@@ -179,7 +178,7 @@ def export(
     except OSError as error:
         complain({"error": f"{file} cannot be written: {error.strerror}.", "next_step": "Name another file."}, False)
         raise typer.Exit(FAILED) from None
-    err.print(f"Wrote {len(objects(body.get('connections')))} connections to {escape(str(file))}.")
+    err.print(f"Wrote {len(objects(body.get('connections')))} connections to {plain(str(file))}.")
 
 
 def _write(file: Path, text: str) -> None:
@@ -199,10 +198,10 @@ def _row(one: JsonObject) -> tuple[str, ...]:
 def _show(report: JsonObject) -> None:
     for finding in objects(report.get("findings")):
         mark = "[green]ok[/green]" if finding.get("ok") else "[red]no[/red]"
-        out.print(f"{mark} {escape(str(finding['step']))}: {escape(str(finding['message']))}")
+        out.print(f"{mark} {plain(str(finding['step']))}: {plain(str(finding['message']))}")
         if finding.get("next_step"):
             label = "For more" if finding.get("ok") else "What to do"
-            out.print(f"   {label}: {escape(str(finding['next_step']))}")
+            out.print(f"   {label}: {plain(str(finding['next_step']))}")
 
 
 def _key(source: str | None) -> str | None:
@@ -229,4 +228,4 @@ def _say(body: JsonObject, as_json: bool, text: str) -> None:
     if as_json:
         print_json(body)
     else:
-        out.print(escape(text))
+        out.print(plain(text))

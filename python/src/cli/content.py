@@ -12,7 +12,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from src.config import load_environment
@@ -20,7 +19,7 @@ from src.errors import JsonValue
 from src.ingest.kinds import READABLE
 
 from .look import lines_of
-from .output import JsonOption, print_json
+from .output import JsonOption, inert, plain, print_json
 from .server_client import CallFailed, JsonObject, ServerAway, ServerClient, server_address
 
 app = typer.Typer(no_args_is_help=True)
@@ -113,10 +112,10 @@ def search(
         return
     hits = _objects(found.get("results"))
     for number, hit in enumerate(hits, 1):
-        _out.print(f"[bold]{number}. {escape(_heading(hit))}[/bold]")
-        _out.print(f"   [dim]{escape(str(hit.get('url') or ''))}[/dim]")
+        _out.print(f"[bold]{number}. {plain(_heading(hit))}[/bold]")
+        _out.print(f"   [dim]{plain(str(hit.get('url') or ''))}[/dim]")
         if hit.get("content"):
-            _out.print(f"   {escape(_excerpt(str(hit['content'])))}")
+            _out.print(f"   {plain(_excerpt(str(hit['content'])))}")
     if not hits:
         _out.print(f"Nothing found ({found.get('reason') or 'no_match'}).")
 
@@ -157,7 +156,7 @@ class _Told:
     def hear(self, name: str, data: JsonObject) -> None:
         """Take one event in; text is printed at once."""
         if name == "token" and not self._quiet:
-            sys.stdout.write(str(data.get("text", "")))
+            sys.stdout.write(inert(str(data.get("text", ""))))
             sys.stdout.flush()
         elif name == "start":
             self._start = data
@@ -199,8 +198,8 @@ class _Told:
         for passage in _objects(self._start.get("passages")):
             kind = kinds.get(str(passage.get("number")))
             if kind is not None:
-                number = escape(f"[{passage.get('number')}]")
-                place = f"{escape(_heading(passage))} [dim]{escape(str(passage.get('url') or ''))}[/dim]"
+                number = plain(f"[{passage.get('number')}]")
+                place = f"{plain(_heading(passage))} [dim]{plain(str(passage.get('url') or ''))}[/dim]"
                 note = "" if kind == "cited" else " [dim](similar, not cited by the model)[/dim]"
                 _out.print(f"[bold]{number}[/bold] {place}{note}")
 
@@ -236,11 +235,11 @@ def _watch(server: ServerClient, progress_id: str, label: str) -> JsonObject:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
     last: JsonObject = {}
     with Progress(*columns, TimeElapsedColumn(), console=_err, transient=True) as bar:
-        task = bar.add_task(escape(label), total=100)
+        task = bar.add_task(plain(label), total=100)
         for body in _progress(server, progress_id):
             last = body
             text = str(body.get("message") or body.get("status") or "")
-            bar.update(task, completed=_number(body.get("progress")), description=escape(f"{label}: {text}"[:100]))
+            bar.update(task, completed=_number(body.get("progress")), description=plain(f"{label}: {text}"[:100]))
     return last
 
 
@@ -287,9 +286,9 @@ def _finish(results: list[JsonObject], as_json: bool) -> None:
 def _report(result: JsonObject) -> None:
     outcome = result.get("outcome")
     counts = outcome if isinstance(outcome, dict) else {}
-    name = escape(str(result.get("fileName") or result.get("currentUrl") or result.get("sourceId") or ""))
+    name = plain(str(result.get("fileName") or result.get("currentUrl") or result.get("sourceId") or ""))
     for failure in [*_objects(counts.get("failures")), *_objects(counts.get("notices"))][:20]:
-        _err.print(f"  [yellow]{escape(str(failure.get('url')))}[/yellow]: {escape(str(failure.get('error')))}")
+        _err.print(f"  [yellow]{plain(str(failure.get('url')))}[/yellow]: {plain(str(failure.get('error')))}")
     if result.get("status") == "completed":
         _out.print(
             f"[green]Done[/green] {name}: {counts.get('pages_stored', 0)} pages stored,"
@@ -301,7 +300,7 @@ def _report(result: JsonObject) -> None:
     if isinstance(detail, dict):
         _complain(detail, as_json=False, subject=name)
     else:
-        _err.print(f"[yellow]{escape(str(result.get('status')))}[/yellow] {name}")
+        _err.print(f"[yellow]{plain(str(result.get('status')))}[/yellow] {name}")
 
 
 def _complain(detail: JsonObject, as_json: bool, subject: str = "") -> None:
@@ -309,16 +308,16 @@ def _complain(detail: JsonObject, as_json: bool, subject: str = "") -> None:
         _print({"detail": detail}, as_json)
         return
     prefix = f"{subject}: " if subject else ""
-    _err.print(f"[red]{prefix}{escape(str(detail.get('error')))}[/red]")
+    _err.print(f"[red]{prefix}{plain(str(detail.get('error')))}[/red]")
     if detail.get("next_step"):
-        _err.print(f"What to do: {escape(str(detail['next_step']))}")
+        _err.print(f"What to do: {plain(str(detail['next_step']))}")
 
 
 def _print(body: JsonObject, as_json: bool, text: str = "") -> None:
     if as_json:
         print_json(body)
     else:
-        _out.print(escape(text))
+        _out.print(plain(text))
 
 
 def _heading(hit: JsonObject) -> str:

@@ -7,12 +7,11 @@ from urllib.parse import quote, urlencode
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from src.errors import JsonValue
 
 from .content import server_session
-from .output import JsonOption, print_json, print_table
+from .output import JsonOption, plain, print_json, print_table
 from .server_client import JsonObject
 
 app = typer.Typer(help="Crawls, uploads, refreshes and re-embeddings: look, pause, resume, cancel, retry.")
@@ -65,13 +64,13 @@ def show(
     if as_json:
         print_json({**found, "history": history})
         return
-    _out.print(f"[bold]{escape(str(found.get('name')))}[/bold]  {found.get('kind')}, {found.get('state')}")
-    _out.print(escape(str(found.get("message") or "")))
+    _out.print(f"[bold]{plain(str(found.get('name')))}[/bold]  {found.get('kind')}, {found.get('state')}")
+    _out.print(plain(str(found.get("message") or "")))
     counts = history.get("counts")
     if isinstance(counts, dict):
         _out.print(", ".join(f"{number} {name}" for name, number in sorted(counts.items())))
     for page in _objects(history.get("pages")):
-        _out.print(f"  {page.get('state')!s:<10}{escape(str(page.get('url')))}{escape(_reason(page))}")
+        _out.print(f"  {page.get('state')!s:<10}{plain(str(page.get('url')))}{plain(_reason(page))}")
 
 
 @app.command()
@@ -104,7 +103,7 @@ def _steer(job: str, verb: str, as_json: bool) -> None:
     if as_json:
         print_json(found)
     else:
-        _out.print(f"{escape(str(found.get('name')))}: {found.get('state')}")
+        _out.print(f"{plain(str(found.get('name')))}: {found.get('state')}")
 
 
 def _row(job: JsonObject) -> tuple[str, ...]:

@@ -32,6 +32,20 @@ _COLOURS = {
 }
 
 
+_CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), "\N{REPLACEMENT CHARACTER}")
+_CONTROLS |= {ord("\n"): "\n", ord("\t"): "\t", ord("\r"): ""}
+
+
+def plain(text: str) -> str:
+    """`text` that a model or a page may have written, for a terminal: nothing in it is markup or a command."""
+    return escape(inert(text))
+
+
+def inert(text: str) -> str:
+    """`text` without control characters, which could move the cursor, hide words or write the clipboard."""
+    return text.translate(_CONTROLS)
+
+
 def print_json(value: Mapping[str, object]) -> None:
     """One line of JSON on standard output."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
@@ -45,7 +59,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, state_
     for row in rows:
         colour = _COLOURS.get(row[state_column], "red")
         table.add_row(
-            *(f"[{colour}]{escape(cell)}[/]" if at == state_column else escape(cell) for at, cell in enumerate(row))
+            *(f"[{colour}]{plain(cell)}[/]" if at == state_column else plain(cell) for at, cell in enumerate(row))
         )
     Console().print(table)
 
@@ -56,5 +70,5 @@ def fail(error: ArchonError, *, as_json: bool) -> typer.Exit:
         detail: dict[str, JsonValue] = error.to_dict()
         print_json({"detail": detail})
     else:
-        sys.stderr.write(f"{error.message}\nWhat to do: {error.next_step}\n")
+        sys.stderr.write(inert(f"{error.message}\nWhat to do: {error.next_step}\n"))
     return typer.Exit(1)

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.fakes.model_server import ModelServer
+from tests.fakes.model_server import ModelServer, Stream
 
 from .test_code_help_routes import CODE, NEW, git_apply, help_of, model, say
 from .test_command_line import run
@@ -52,6 +52,23 @@ async def test_an_explanation_is_printed_as_it_comes(
     say(model, "It subtracts.")
     ended = await run(str(help_of.base_url), "explain", f"{file}:2", "--connection", "fake")
     assert (ended.code, ended.out.strip()) == (0, "It subtracts.")
+
+
+async def test_an_answer_cannot_command_the_terminal(
+    help_of: httpx.AsyncClient, model: ModelServer, file: Path
+) -> None:
+    # A title, the clipboard, hidden words, and markup of ours.
+    say(model, "\x1b]0;owned\x07\x1b]52;c;cm0=\x07 It \x9b8m[bold]adds[/bold].")
+    ended = await run(str(help_of.base_url), "explain", f"{file}:2", "--connection", "fake")
+    assert (ended.code, ended.out.strip()) == (0, "�]0;owned��]52;c;cm0=� It �8m[bold]adds[/bold].")
+
+
+async def test_an_answer_of_a_chat_cannot_either(model: ModelServer) -> None:
+    told = {"token": {"text": "\x1b]0;owned\x07It adds."}, "done": {"outcome": "complete"}}
+    events = tuple(f"event: {name}\ndata: {json.dumps(data)}\n\n".encode() for name, data in told.items())
+    model.on("/api/chat", Stream(events))
+    ended = await run(model.url, "chat", "What does it do?")
+    assert (ended.code, ended.out.strip()) == (0, "�]0;owned�It adds.")
 
 
 async def test_a_line_that_is_not_there_is_a_sentence(help_of: httpx.AsyncClient, file: Path) -> None:
