@@ -116,6 +116,8 @@ async def test_a_conversation_from_an_imported_connection_to_its_export(
     await expect(first.get_by_role("group", name="Versions of the answer")).to_contain_text("2 of 2")
     await first.get_by_role("button", name="Earlier version of the answer").click()
     await expect(first.get_by_role("group", name="Versions of the answer")).to_contain_text("1 of 2")
+    # The other answer was still being written, and is let come to its end.
+    await ended(first)
 
     await without_end(page)
     second = await ask(page, LONG)
