@@ -22,3 +22,5 @@ begin
   end if;
   return query select is_same, page is not null;
 end $$;
+
+select archon_close_to_others();

@@ -4873,8 +4873,10 @@ begin
   end if;
   return query select is_same, page is not null;
 end $$;
+
+select archon_close_to_others();
 $archon_file_0113$;
-  insert into archon_migrations (version, migration_name, checksum) values ('0113', 'fresh_pages', '71801aef708592ffa528f6559f99350d');
+  insert into archon_migrations (version, migration_name, checksum) values ('0113', 'fresh_pages', 'e2210b3be74d47a46831d64fec204570');
 end $archon_step_0113$;
 
 do $archon_step_0114$
