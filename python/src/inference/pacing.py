@@ -30,7 +30,7 @@ _REQUEST_TEXTS = 32
 _SLOW = 6
 """A bound as low as this is that of a server without a GPU."""
 _FEW = 8
-"""Texts that such a server embeds in a fifth of a second (40 passages of 250 tokens a second, two cores)."""
+"""Texts that such a server embeds in about a fifth of a second (two cores: 36 texts of 180 tokens a second)."""
 BULK_CEILING = 192
 """Requests under way to one server at most, however fast it is."""
 
