@@ -7,7 +7,7 @@ import select
 import time
 from array import array
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from functools import cache
 from typing import Self
 from weakref import WeakKeyDictionary
@@ -24,11 +24,16 @@ from src.errors import ErrorContext, StoreUnavailable, redact_url
 from . import vectors
 from .database import Json, Row, SqlValue, StoreState
 from .failures import ours
+from .page_calls import PAGE_CALLS
 
 MIN_VECTOR_VERSION = (0, 8)
 """pgvector 0.8 brought iterative index scans, which filtered search needs to keep its recall."""
 _TRUSTED_S = 1.0
 """So long after its use a connection is not asked whether it still lives: that costs a round trip before each call."""
+
+
+_FOR_PEOPLE = 4
+"""Connections that the calls of an ingest leave free."""
 
 
 class PostgresDatabase:
@@ -37,6 +42,7 @@ class PostgresDatabase:
     def __init__(self, url: str, *, kind: str = "postgres", max_connections: int = 10) -> None:
         self._url = url
         self._kind = kind
+        self._pages = asyncio.Semaphore(max(1, max_connections - _FOR_PEOPLE))
         self._used: WeakKeyDictionary[psycopg.AsyncConnection[DictRow], float] = WeakKeyDictionary()
         self._pool: AsyncConnectionPool[psycopg.AsyncConnection[DictRow]] = AsyncConnectionPool(
             url,
@@ -71,7 +77,7 @@ class PostgresDatabase:
     async def call(self, function: str, /, **arguments: SqlValue) -> list[Row]:
         query = _call(function, tuple((name, _holds_vectors(value)) for name, value in arguments.items()))
         with _typed(function, self._url):
-            async with self._connection() as connection:
+            async with self._pages if function in PAGE_CALLS else nullcontext(), self._connection() as connection:
                 cursor = await connection.execute(query, {k: _adapt(v) for k, v in arguments.items()}, binary=True)
                 return list(await cursor.fetchall())
 

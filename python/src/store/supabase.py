@@ -18,21 +18,11 @@ from src.errors import ArchonError, ErrorContext, MigrationNeeded, StoreError, S
 
 from .database import Json, Row, SqlValue, StoreState, Vector
 from .failures import of_sqlstate
+from .page_calls import PAGE_CALLS
 from .supabase_access import KEY_NAME, SETUP_STEP, URL_NAME, project_url, service_key
 from .together import Answer, Call, Together
 
 _DOOR, _WIDE_DOOR = "archon_call", "archon_call_many"
-_QUICK_WRITES = frozenset(
-    {
-        "archon_page_save_whole",
-        "archon_page_keep",
-        "archon_page_known",
-        "archon_page_vectors",
-        "archon_frontier_add",
-        "archon_frontier_settle",
-    }
-)
-"""What an ingest asks for every page, many at once: those that wait go together, since a round trip is dear here."""
 _WAITS_FOR_429 = 3
 _LONGEST_WAIT_S = 5.0
 _ANSWER_S = 60.0
@@ -74,7 +64,7 @@ class SupabaseDatabase:
     async def call(self, function: str, /, **arguments: SqlValue) -> list[Row]:
         context = ErrorContext(operation=function, url=self._url)
         values = {name: _plain(value) for name, value in arguments.items()}
-        if function in _QUICK_WRITES:
+        if function in PAGE_CALLS:
             answer = await self._together.answer(Call(function, values, sum(map(_weight, values.values()))))
         else:
             answer = _answer(await self._ask(_DOOR, {"function": function, "arguments": values}, context), context)

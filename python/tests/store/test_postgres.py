@@ -112,3 +112,29 @@ async def test_a_connection_that_the_server_ended_is_not_used(database: Postgres
         )
         assert [row[0] for row in await ended.fetchall()] == [True]
     assert (await database.state()).kind == "postgres"
+
+
+async def test_the_calls_of_an_ingest_leave_connections_for_people(
+    database: PostgresDatabase, database_url: str
+) -> None:
+    await define(
+        database_url,
+        "create function archon_page_known(held int) returns int language sql as"
+        " 'select pg_advisory_xact_lock_shared(held); select held'",
+    )
+    await define(database_url, "create function answer() returns int language sql as 'select 42'")
+    async with await psycopg.AsyncConnection.connect(database_url) as holder:
+        await holder.execute("select pg_advisory_xact_lock(7)")
+        pages = [asyncio.create_task(database.call("archon_page_known", held=7)) for _ in range(40)]
+        async with asyncio.timeout(5):
+            while await _waiting(holder) < 6:  # noqa: ASYNC110 - Postgres sets no event
+                await asyncio.sleep(0.05)
+            assert await database.call("answer") == [{"answer": 42}]
+            assert await _waiting(holder) == 6
+    assert await asyncio.gather(*pages) == [[{"archon_page_known": 7}]] * 40
+
+
+async def _waiting(connection: psycopg.AsyncConnection) -> int:
+    """How many wait for an advisory lock."""
+    found = await connection.execute("select count(*) from pg_locks where locktype = 'advisory' and not granted")
+    return (await found.fetchone() or (0,))[0]
