@@ -6,7 +6,7 @@ import asyncio
 import select
 import time
 from array import array
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from functools import cache
 from typing import Self
@@ -30,8 +30,6 @@ MIN_VECTOR_VERSION = (0, 8)
 """pgvector 0.8 brought iterative index scans, which filtered search needs to keep its recall."""
 _TRUSTED_S = 1.0
 """So long after its use a connection is not asked whether it still lives: that costs a round trip before each call."""
-
-
 _FOR_PEOPLE = 4
 """Connections that the calls of an ingest leave free."""
 
@@ -75,21 +73,17 @@ class PostgresDatabase:
         return database
 
     async def call(self, function: str, /, **arguments: SqlValue) -> list[Row]:
-        query = _call(function, tuple((name, _holds_vectors(value)) for name, value in arguments.items()))
         with _typed(function, self._url):
             async with self._pages if function in PAGE_CALLS else nullcontext(), self._connection() as connection:
-                cursor = await connection.execute(query, {k: _adapt(v) for k, v in arguments.items()}, binary=True)
-                return list(await cursor.fetchall())
+                return await _rows(connection, function, arguments)
 
     async def call_long(self, function: str, /, **arguments: SqlValue) -> list[Row]:
-        query = _call(function, tuple((name, _holds_vectors(value)) for name, value in arguments.items()))
         with _typed(function, self._url):
             # A connection of its own: the pool would miss it for minutes. It ends with its task, and the query too.
             own = await psycopg.AsyncConnection[DictRow].connect(self._url, row_factory=dict_row, connect_timeout=10)
             async with own as connection:
                 await connection.execute("set local statement_timeout = 0")
-                cursor = await connection.execute(query, {k: _adapt(v) for k, v in arguments.items()}, binary=True)
-                return list(await cursor.fetchall())
+                return await _rows(connection, function, arguments)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[psycopg.AsyncConnection[DictRow]]:
@@ -145,6 +139,14 @@ def _adapt(value: SqlValue) -> object:
     if isinstance(value, Sequence) and not isinstance(value, str | array):
         return list(value)
     return value
+
+
+async def _rows(
+    connection: psycopg.AsyncConnection[DictRow], function: str, arguments: Mapping[str, SqlValue]
+) -> list[Row]:
+    query = _call(function, tuple((name, _holds_vectors(value)) for name, value in arguments.items()))
+    cursor = await connection.execute(query, {k: _adapt(v) for k, v in arguments.items()}, binary=True)
+    return list(await cursor.fetchall())
 
 
 @cache
