@@ -31,6 +31,8 @@ _LEASE_S = 30.0
 _EVERY_S = 5.0
 _LOOK_EVERY_S = 60.0
 _TIDY_EVERY_S = 3600.0
+_BEGIN_AGAIN_S = 3600.0
+"""A change of the embedding model that failed is begun again by itself after so long, or once settings are saved."""
 
 FEW_FRESH = 2_000
 """Fresh vectors that are not worth an index: reading them all takes about a millisecond."""
@@ -64,6 +66,7 @@ class Caretaker:
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _fresh_before: int = 0
     _looked_at: float = float("-inf")
+    _begun_at: dict[int, float] = field(default_factory=dict)
     _tidied_at: float = float("-inf")
     indexes: IndexBuilder = field(init=False)
 
@@ -73,6 +76,7 @@ class Caretaker:
     def nudge(self) -> None:
         """The settings may name another embedding model now."""
         self._looked_at = float("-inf")
+        self._begun_at.clear()
         self._wake.set()
 
     async def run(self) -> None:
@@ -113,7 +117,7 @@ class Caretaker:
     async def look_at_model(self, *, anew: bool = False) -> str | None:
         """Begin to re-embed where the settings name another model than the one that answers; the job's id.
 
-        `anew`: also where a change to this model was stopped before.
+        `anew`: also where a change to this model was stopped before, or has just failed.
 
         Raises:
             ConfigurationError, ProviderError: the chosen model cannot be asked.
@@ -131,6 +135,8 @@ class Caretaker:
             passage_prefix=identity.passage_prefix,
             anew=anew,
         )
+        if anew:
+            self._begun_at.clear()
         await self._stop_changes_to_others(space.id)
         if space.state == "active":
             return await self._at_home(space)
@@ -150,6 +156,9 @@ class Caretaker:
                 await jobs.stop(self.database, job.id)
 
     async def _begin(self, space: spaces.Space) -> str | None:
+        now = time.monotonic()
+        if now - self._begun_at.get(space.id, float("-inf")) < _BEGIN_AGAIN_S:
+            return None  # it is under way, or failed: what it failed of would fail it again
         progress = JobProgress("", "reembed", message="Waiting to start", title=space.model)
         try:
             job = await jobs.create(
@@ -161,6 +170,7 @@ class Caretaker:
             )
         except Conflict:
             return None  # it is under way, or the one to another model ends first
+        self._begun_at[space.id] = now
         _log.info("reembedding_begins", model=space.model, job=job.id)
         self.queued()
         return job.id

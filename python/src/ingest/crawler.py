@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -18,6 +18,7 @@ from .document import Link
 from .fetch import Fetcher
 from .frontier import Entry, Frontier, Scope, scope_of, site_scope
 from .intake import Intake
+from .left_out import LeftOut
 from .patterns import Patterns
 from .progress import tally_of
 from .requests import CrawlRequest
@@ -28,6 +29,10 @@ from .traps import Traps
 from .visit import Arrival, Reading, Visitor
 
 _QUEUE = 32
+_AT_ONCE = 250
+"""Links that are looked at before others get their turn: a sitemap has up to 50,000."""
+_REFUSED = "the site's robots.txt asks crawlers for it"
+_ELSEWHERE = "on another site, or no page"
 _MOST_KEPT_LINKS = 2000
 """Links of a page that are kept for the day when its site says that it is unchanged."""
 _T = TypeVar("_T")
@@ -47,6 +52,7 @@ class Crawler:
     _scope: Scope = field(init=False)
     _patterns: Patterns = field(init=False)
     _traps: Traps = field(default_factory=Traps)
+    _left_out: LeftOut = field(default_factory=LeftOut)
     _follows: bool = field(init=False)
     _visited: set[str] = field(default_factory=set)
     _stored: set[str] = field(default_factory=set)
@@ -106,8 +112,8 @@ class Crawler:
                 f"The limit of {self.request.max_pages} pages was reached; at least {self._frontier.left_out} more"
                 " addresses were found."
             )
-        for reason, count in self._traps.caught.items():
-            self.run.board.note(f"{count} addresses were left out: {reason}.")
+        for line in self._left_out.lines():
+            self.run.board.note(line)
 
     async def _seed(self) -> None:
         """The first addresses. Raises FetchFailed and its kin when a sitemap cannot be read."""
@@ -123,8 +129,9 @@ class Crawler:
         found = await read_sitemap(self.fetcher, url)
         for nested, error in found.failures:
             self.run.board.note(f"The nested sitemap {nested} was left out: {error.message}")
-        depth = self.request.max_depth if is_sitemap(self.request.url) else 2
-        await self._add([Link(page, "") for page in found.urls], depth=depth)
+        is_start = is_sitemap(self.request.url)
+        depth = self.request.max_depth if is_start else 2
+        await self._add([Link(page, "") for page in found.urls], depth=depth, is_list=is_start)
 
     async def _add_stored_pages(self) -> None:
         stored = await pages.addresses(self.run.database, self.run.source_id)
@@ -249,13 +256,13 @@ class Crawler:
             return f"It leads to {url}, which the site's robots.txt asks crawlers to leave out."
         return None if self._frontier.claim(key) else f"It is the same page as {url}."
 
-    async def _add_links(self, entry: Entry, url: str, links: Iterable[Link]) -> None:
+    async def _add_links(self, entry: Entry, url: str, links: Sequence[Link]) -> None:
         is_start = entry.position == 0
         is_list = is_start and leads_on(self.run.board.now.crawl_type)
         if entry.depth >= self.request.max_depth or not (self._follows or is_list):
             return
         # What a list of links leads to is followed no further.
-        await self._add(links, depth=self.request.max_depth if is_list else entry.depth + 1)
+        await self._add(links, depth=self.request.max_depth if is_list else entry.depth + 1, is_list=is_list)
         if is_start and self._follows:
             await self._add_sitemaps_of(url)
 
@@ -270,16 +277,34 @@ class Crawler:
                 if named:
                     self.run.board.note(f"The sitemap {sitemap} was left out: {error.message}")
 
-    async def _add(self, links: Iterable[Link], *, depth: int) -> None:
-        """Queue the links that are in scope, wanted, no traps, and that robots.txt allows."""
-        wanted = [link for link in links if self._wants(link.url)]
-        allowed = [link for link in wanted if await self._robots.allows(link.url)]
-        await self._frontier.add(allowed, depth=depth)
+    async def _add(self, links: Sequence[Link], *, depth: int, is_list: bool = False) -> None:
+        """Queue the links that are in scope, wanted, no traps, and that robots.txt allows.
 
-    def _wants(self, url: str) -> bool:
-        if not self._scope.contains(url) or self._frontier.knows(url) or not self._patterns.allow(url):
+        `is_list`: somebody chose them, so that it is said which of them lead elsewhere.
+        """
+        for start in range(0, len(links), _AT_ONCE):
+            some = links[start : start + _AT_ONCE]
+            wanted = [link for link in some if self._wants(link.url, is_list=is_list)]
+            await self._frontier.add([link for link in wanted if await self._is_allowed(link.url)], depth=depth)
+            await asyncio.sleep(0)
+
+    def _wants(self, url: str, *, is_list: bool) -> bool:
+        if not self._scope.contains(url):
+            if is_list:
+                self._left_out.add(url, _ELSEWHERE)
             return False
-        return self._traps.reason(url) is None
+        if self._frontier.knows(url) or self._left_out.has(url) or not self._patterns.allow(url):
+            return False
+        trap = self._traps.reason(url)
+        if trap is not None:
+            self._left_out.add(url, trap)
+        return trap is None
+
+    async def _is_allowed(self, url: str) -> bool:
+        allowed = await self._robots.allows(url)
+        if not allowed:
+            self._left_out.add(url, _REFUSED)
+        return allowed
 
     async def _moved(self, entry: Entry, url: str) -> None:
         """A stored page is at another address for good: it goes here, and is visited there."""

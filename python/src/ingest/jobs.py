@@ -271,7 +271,7 @@ class Worker:
     async def _sum_up(self, run: Run) -> Tally:
         tally = tally_of(await jobs.frontier(run.database, run.job.id))
         if not run.source_id:
-            return replace(tally, chunks_stored=run.board.now.chunks_embedded - run.board.now.chunks_before)
+            return replace(tally, chunks_stored=run.board.now.vectors_made)
         await sources.settle(run.database, run.source_id, better_title=run.board.now.title)
         if tally.chunks_stored >= _LARGE:
             await spaces.analyze(run.database)

@@ -190,6 +190,20 @@ class _Look:
 
     async def _counted(self, seen: Preview, urls: Iterable[str], scope: Scope) -> Preview:
         """Addresses in scope, each once, that the patterns and robots.txt allow."""
+        inside, wanted = await asyncio.to_thread(self._inside, seen, urls, scope)
+        refused = {url: None for url in wanted if not await self._allows(url)}
+        allowed = [url for url in wanted if url not in refused]
+        return replace(
+            seen,
+            pages=min(len(allowed), self.request.max_pages),
+            is_all=len(allowed) <= self.request.max_pages,
+            first=tuple(allowed[:_SHOWN]),
+            left_out=inside - len(wanted),
+            robots=replace(seen.robots, refused=len(refused), first_refused=tuple(refused)[:_SHOWN]),
+        )
+
+    def _inside(self, seen: Preview, urls: Iterable[str], scope: Scope) -> tuple[int, list[str]]:
+        """How many addresses are in scope, and those of them that are wanted. It may take seconds."""
         patterns, start = self.request.patterns, canonical_url(seen.final_url)
         fresh = {canonical_url(url): url for url in urls}
         inside = {key: url for key, url in fresh.items() if key == start or scope.contains(url)}
@@ -198,16 +212,11 @@ class _Look:
             for key, url in inside.items()
             if key == start or (patterns.allow(url) and self._traps.reason(url) is None)
         ]
-        refused = [url for url in wanted if not await self._robots.allows(url)]
-        allowed = [url for url in wanted if url not in set(refused)]
-        return replace(
-            seen,
-            pages=min(len(allowed), self.request.max_pages),
-            is_all=len(allowed) <= self.request.max_pages,
-            first=tuple(allowed[:_SHOWN]),
-            left_out=len(inside) - len(wanted),
-            robots=replace(seen.robots, refused=len(refused), first_refused=tuple(refused[:_SHOWN])),
-        )
+        return len(inside), wanted
+
+    async def _allows(self, url: str) -> bool:
+        await asyncio.sleep(0)  # there may be 50,000
+        return await self._robots.allows(url)
 
     async def _read(self, fetched: Fetched) -> tuple[Document, ...]:
         kind = kind_of(fetched.content_type, fetched.url)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from math import sqrt
 
 from src.errors import ArchonError, Conflict, ContextTooLong, NothingStored
 from src.inference.models import Vector
 from src.store import code_examples, indexes, spaces
-from src.store.spaces import PendingText, TextKind
+from src.store.spaces import Gap, PendingText, TextKind
 
 from .embedding import EmbedStage
 from .patience import Patience
@@ -46,11 +47,14 @@ async def reembed(run: Run) -> None:
     prove = partial(open_space, run.database, embedder)
     stage = EmbedStage(embedder, space.dimensions, patience, _nothing, prove=prove, silence_s=run.limits.silence_s)
     async with alongside(stage.run()):
+        gap = await spaces.gap(run.database, space.id)
+        run.board.set(chunks_before=gap.total - gap.missing, paced_at=datetime.now(UTC))
         while True:
-            await _fill(run, stage, space.id)
+            await _fill(run, stage, space.id, gap)
             await _index(run, space.id)
             if not await spaces.switch(run.database, run.job.id, run.worker, space.id):
                 break
+            gap = await spaces.gap(run.database, space.id)
     run.board.set(status="finalization", message="Removing the former vectors")
     run.board.note(f"Searches use {space.model} from now on")
     if run.ways is not None:
@@ -58,12 +62,9 @@ async def reembed(run: Run) -> None:
     await spaces.clear(run.database)
 
 
-async def _fill(run: Run, stage: EmbedStage, space_id: int) -> None:
-    gap = await spaces.gap(run.database, space_id)
+async def _fill(run: Run, stage: EmbedStage, space_id: int, gap: Gap) -> None:
     done = gap.total - gap.missing
-    run.board.set(
-        status="storing", message="Embedding", chunks_total=gap.total, chunks_embedded=done, chunks_before=done
-    )
+    run.board.set(status="storing", message="Embedding", chunks_total=gap.total, chunks_embedded=done)
     slots = asyncio.Semaphore(AT_ONCE)
     async with asyncio.TaskGroup() as group:
         async for kind, batch in _pending(run, space_id):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import codecs
 import html
 import re
@@ -18,9 +19,10 @@ from .fetch import Fetcher
 
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.S)
 _LOCATION = re.compile(
-    # Pictures and films that a page shows have a `loc` of their own.
-    r"<(?!image:|video:)(?:\w+:)?loc\b[^>]*>\s*(?:<!\[CDATA\[)?\s*(.*?)\s*(?:\]\]>)?\s*</(?:\w+:)?loc\s*>",
-    re.I | re.S,
+    # Pictures and films that a page shows have a `loc` of their own. What was matched is not tried in another way: a
+    # hostile file would take hours.
+    r"<(?!image:|video:)(?:\w++:)?loc\b[^<>]*+>(?:\s*+<!\[CDATA\[)?+([^<]*+)</(?:\w++:)?loc\s*+>",
+    re.I,
 )
 _INDEX = re.compile(r"<(?:\w+:)?sitemapindex\b", re.I)
 MAX_FILES = 50
@@ -51,7 +53,8 @@ def parse(xml: str) -> tuple[list[str], bool]:
     Read by pattern, not by an XML parser: a hostile file can define nothing, and a slightly broken one still helps.
     """
     read = _COMMENT.sub("", xml)
-    return [html.unescape(found) for found in _LOCATION.findall(read)], bool(_INDEX.search(read[:5000]))
+    found = (match[1].strip().removesuffix("]]>").strip() for match in _LOCATION.finditer(read))
+    return [html.unescape(location) for location in found], bool(_INDEX.search(read[:5000]))
 
 
 async def read_sitemap(fetcher: Fetcher, url: str, *, until: float = inf) -> Sitemap:
@@ -62,26 +65,24 @@ async def read_sitemap(fetcher: Fetcher, url: str, *, until: float = inf) -> Sit
     Raises:
         AddressRefused, FetchFailed, DocumentTooLarge: `url` itself cannot be read.
     """
-    body = await _body(fetcher, url)
     found: dict[str, str] = {}
     failures: list[tuple[str, IngestError]] = []
     seen, waiting = {canonical_url(url)}, list[str]()
-    entries, is_index = parse(body)
+    listed, is_index = await _listed(fetcher, url, url)
     while True:
-        targets = [target for entry in entries if (target := joined(url, entry))]
         if is_index:
-            waiting += [t for t in targets if host_of(t) == host_of(url)]
+            waiting += [target for target in listed.values() if host_of(target) == host_of(url)]
         else:
-            found.update((canonical_url(target), target) for target in targets)
+            found.update(listed)
         nested = _next(waiting, seen)
         if nested is None or len(found) >= MAX_URLS or len(seen) > MAX_FILES or time.monotonic() > until:
             return Sitemap(tuple(found.values())[:MAX_URLS], tuple(failures), is_whole=nested is None)
         seen.add(canonical_url(nested))
         try:
-            entries, is_index = parse(await _body(fetcher, nested))
+            listed, is_index = await _listed(fetcher, nested, url)
         except IngestError as error:
             failures.append((nested, error))
-            entries, is_index = [], False
+            listed, is_index = {}, False
 
 
 def _next(waiting: list[str], seen: set[str]) -> str | None:
@@ -92,10 +93,17 @@ def _next(waiting: list[str], seen: set[str]) -> str | None:
     return None
 
 
-async def _body(fetcher: Fetcher, url: str) -> str:
+async def _listed(fetcher: Fetcher, url: str, base: str) -> tuple[dict[str, str], bool]:
+    """What the file at `url` lists, by canonical address, and whether these are further sitemaps."""
     fetched = await fetcher.fetch(url)
-    data = fetched.body
+    # A large one takes a second.
+    return await asyncio.to_thread(_read, fetched.body, fetcher.policy.max_bytes * 5, url, base)
+
+
+def _read(data: bytes, max_bytes: int, url: str, base: str) -> tuple[dict[str, str], bool]:
     if data[:2] == b"\x1f\x8b":
-        data = bodies.gunzip(data, fetcher.policy.max_bytes * 5, url)
+        data = bodies.gunzip(data, max_bytes, url)
     is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return data.decode("utf-16" if is_utf16 else "utf-8-sig", "replace")
+    entries, is_index = parse(data.decode("utf-16" if is_utf16 else "utf-8-sig", "replace"))
+    targets = (target for entry in entries if (target := joined(base, entry)))
+    return {canonical_url(target): target for target in targets}, is_index

@@ -21,20 +21,11 @@ class Traps:
 
     _variants: Counter[str] = field(default_factory=Counter)
     _numbered: Counter[str] = field(default_factory=Counter)
-    _caught: Counter[str] = field(default_factory=Counter)
 
     def reason(self, url: str) -> str | None:
         """Why an address that was not met before looks like one of a trap; None where it does not."""
         parts = urlsplit(url)
-        found = _shape(parts.path, parts.query) or self._counted(parts.path, parts.query)
-        if found:
-            self._caught[found] += 1
-        return found
-
-    @property
-    def caught(self) -> dict[str, int]:
-        """How many addresses were left out, by reason."""
-        return dict(self._caught)
+        return _shape(parts.path, parts.query) or self._counted(parts.path, parts.query)
 
     def _counted(self, path: str, query: str) -> str | None:
         if query:

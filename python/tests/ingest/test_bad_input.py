@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -104,6 +106,21 @@ async def test_ten_thousand_links_are_no_burden(site: Site, service: IngestServi
     end = await _crawled(service, site.url("/d/"), max_pages=5)
     assert (end.tally.pages_stored, len(site.hits) < 12) == (1, True)
     assert any("limit of 5 pages" in line for line in end.logs)
+
+
+async def test_a_sitemap_of_thirty_thousand_addresses_leaves_others_their_turns(
+    site: Site, service: IngestService
+) -> None:
+    pages_listed = "".join(f"<url><loc>{site.url(f'/d/p{number}.html')}</loc></url>" for number in range(30_000))
+    site.page("/sitemap.xml", f"<urlset>{pages_listed}</urlset>", "text/xml")
+    site.article("/d/p0.html", "First", "Words.")
+    crawl = asyncio.create_task(_crawled(service, site.url("/sitemap.xml"), max_pages=1))
+    longest_s = 0.0
+    while not crawl.done():
+        asked_at = time.monotonic()
+        await asyncio.sleep(0.001)
+        longest_s = max(longest_s, time.monotonic() - asked_at)
+    assert (crawl.result().tally.pages_stored, longest_s < 0.4) == (1, True)
 
 
 async def test_a_page_that_gives_its_words_only_with_a_cookie_gets_it_back(site: Site, service: IngestService) -> None:

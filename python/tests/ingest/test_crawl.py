@@ -6,6 +6,7 @@ import pytest
 
 from src.errors import AddressRefused, Conflict, InvalidInput
 from src.ingest.fetch import FetchPolicy
+from src.ingest.progress import JobProgress
 from src.ingest.requests import CrawlRequest
 from src.ingest.service import IngestService
 from src.store import pages, sources
@@ -71,12 +72,19 @@ async def test_a_chunk_is_embedded_with_its_headings(
     assert any(text.startswith("Top") and text.endswith(chunk.content) for text in embedded_texts(models))
 
 
+def _left_out(end: JobProgress) -> list[str]:
+    """What a job's log says of addresses that it did not take."""
+    return [line for line in end.logs if "left out" in line]
+
+
 async def test_robots_txt_is_respected(site: Site, service: IngestService) -> None:
     start = small_site(site)
     site.page("/robots.txt", "User-agent: *\nDisallow: /docs/b.html", "text/plain")
     end = await ended(service, await service.start_crawl(CrawlRequest(start)))
     assert "/docs/b.html" not in site.hits
     assert end.tally.pages_stored == 2
+    [line] = _left_out(end)
+    assert f"{site.url('/docs/b.html')} was left out: the site's robots.txt" in line
 
 
 async def test_a_start_that_robots_txt_forbids_is_said(site: Site, service: IngestService) -> None:
@@ -105,6 +113,8 @@ async def test_a_sitemap_is_crawled_without_following_links(site: Site, service:
     site.page("/sitemap.xml", f"<urlset>{urls}<url><loc>http://foreign.invalid/</loc></url></urlset>", "text/xml")
     end = await ended(service, await service.start_crawl(CrawlRequest(site.url("/sitemap.xml"))))
     assert (end.crawl_type, end.tally.pages_stored, end.tally.pages_failed) == ("sitemap", 2, 0)
+    [line] = _left_out(end)
+    assert "http://foreign.invalid/ was left out: on another site" in line
 
 
 async def test_pages_that_only_the_sites_sitemap_names_are_found(site: Site, service: IngestService) -> None:
@@ -128,7 +138,8 @@ async def test_a_sitemap_index_that_names_other_hosts_brings_only_the_sites_own_
     site.page("/own.xml", f"<urlset>{inner}</urlset>", "text/xml")
     end = await ended(service, await service.start_crawl(CrawlRequest(site.url("/sitemap.xml"))))
     assert (end.status, end.tally.pages_stored, end.tally.pages_failed) == ("completed", 1, 0)
-    assert not any("other.invalid" in line for line in end.logs)
+    [line] = _left_out(end)
+    assert "http://other.invalid/b.html was left out" in line
 
 
 async def test_llms_txt_may_name_its_pages_relative_to_itself(site: Site, service: IngestService) -> None:
@@ -137,6 +148,7 @@ async def test_llms_txt_may_name_its_pages_relative_to_itself(site: Site, servic
     site.page("/docs/llms.txt", f"# Site\n\n{links}", "text/plain")
     end = await ended(service, await service.start_crawl(CrawlRequest(site.url("/docs/llms.txt"))))
     assert (end.crawl_type, end.tally.pages_stored, end.tally.pages_failed) == ("llms-txt", 4, 0)
+    assert ["http://other.invalid/d.html was left out" in line for line in _left_out(end)] == [True]
     assert {f"/docs/{name}.html" for name in "abc"} <= set(site.hits)
 
 

@@ -6,6 +6,7 @@ import asyncio
 from array import array
 from collections.abc import AsyncIterator
 
+import psycopg
 import pytest
 
 from src.errors import FormerModelAway
@@ -108,7 +109,8 @@ async def test_pages_that_are_stored_meanwhile_are_there_after_the_switch(
     end = await ended(filled, job)
     answering = await spaces.active(database)
     assert answering is not None
-    assert (end.status, answering.dimensions, (await spaces.gap(database, answering.id)).missing) == ("completed", 6, 0)
+    missing = (await spaces.gap(database, answering.id)).missing
+    assert (end.status, answering.dimensions, missing, end.tally.chunks_stored) == ("completed", 6, 0, 5)
 
 
 async def test_a_stopped_change_leaves_the_former_space_and_is_not_begun_again(
@@ -175,6 +177,50 @@ async def test_a_killed_change_goes_on_and_embeds_nothing_twice(
     assert (end.status, len(again)) == ("completed", begun.chunks_total - begun.chunks_embedded)
 
 
+_HELD_BACK = """
+create function held_back() returns trigger language plpgsql as $$
+begin
+  perform pg_advisory_xact_lock(42);
+  return old;
+end $$;
+create trigger held_back before delete on archon_embedding_spaces for each row execute function held_back();
+"""
+_ENDED = "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and objid = 42 and not granted"
+
+
+async def test_a_change_killed_after_the_switch_still_drops_the_former_vectors(
+    filled: IngestService, database: PostgresDatabase, database_url: str, other: ModelServer
+) -> None:
+    await filled.close()
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as held:
+        await held.execute(_HELD_BACK)  # type: ignore[arg-type]
+        await held.execute("select pg_advisory_lock(42)")
+        async with worker(database_url, other.url) as process:
+            while not await (await held.execute(_ENDED.replace("pg_terminate_backend(pid)", "pid"))).fetchone():
+                pass
+            process.kill()
+            await process.wait()
+        await held.execute(_ENDED)  # type: ignore[arg-type]
+    left = [(one.space.state, one.vectors) for one in await spaces.every(database)]
+    [job] = await reembedding(database)
+    async with open_changing(database, Chosen(other.url)) as service:
+        end = await ended(service, job.id)
+    now = [(one.space.state, one.vectors) for one in await spaces.every(database)]
+    assert (left, end.status, now) == ([("active", 4), ("retired", 4)], "completed", [("active", 4)])
+
+
+async def test_a_change_that_failed_is_begun_again_when_settings_are_saved_and_not_every_minute(
+    filled: IngestService, now: Chosen, other: ModelServer
+) -> None:
+    refused = Reply(400, {"error": {"message": "no such words", "type": "BadRequestError"}})
+    other.on("/v1/embeddings", lambda r: refused if "ords" in str(r.json()) else embed_reply("other", 6)(r))
+    failed = await changed(filled, now, other.url)
+    by_itself = await filled.caretaker.look_at_model()
+    filled.caretaker.nudge()
+    saved = await filled.caretaker.look_at_model()
+    assert (failed.status, by_itself, saved is None) == ("failed", None, False)
+
+
 async def test_several_workers_make_one_change(
     filled: IngestService, database: PostgresDatabase, now: Chosen, other: ModelServer
 ) -> None:
@@ -227,12 +273,21 @@ async def test_a_crawl_whose_space_is_replaced_goes_on_in_the_new_one(
 
 
 async def test_a_job_of_a_change_has_progress_and_an_estimate(
-    filled: IngestService, now: Chosen, other: ModelServer
+    filled: IngestService, database: PostgresDatabase, now: Chosen, other: ModelServer, site: Site
 ) -> None:
-    other.on("/v1/embeddings", lambda r: Silence() if "page b" in str(r.json()) else embed_reply("other", 6)(r))
+    site.page("/d", f"<title>Long</title><main><h1>Long</h1>{_parts(100)}</main>")
+    await ended(filled, await filled.start_crawl(CrawlRequest(site.url("/d"), max_depth=1)))
+    other.on("/v1/embeddings", lambda r: Silence() if "Part 99" in str(r.json()) else embed_reply("other", 6)(r))
     job = await change(filled, now, other.url)
-    seen = await until(filled, job, lambda progress: progress.chunks_total == 4)
-    assert (seen.kind, seen.status, seen.to_dict()["details"]["totalChunks"]) == ("reembed", "storing", 4)  # type: ignore[index, call-overload]
+    seen = await until(filled, job, lambda progress: progress.chunks_embedded >= BATCH)
+    details = seen.to_dict()["details"]
+    assert isinstance(details, dict)
+    former = await spaces.active(database)
+    assert former is not None
+    total = (await spaces.gap(database, former.id)).total
+    left = pytest.approx((seen.chunks_total - seen.chunks_embedded) / seen.chunks_per_s, abs=0.1)
+    assert (seen.kind, seen.status, details["totalChunks"]) == ("reembed", "storing", total)
+    assert (seen.chunks_per_s > 0, details["estimatedTimeRemaining"]) == (True, left)
     await filled.stop(job)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from src.errors import AddressRefused
+from src.errors import AddressRefused, IngestError
 from src.ingest.fetch import FetchPolicy, open_fetcher
 from src.ingest.guard import Guard, is_public
 
@@ -39,6 +39,20 @@ def test_a_literal_private_address_is_refused(url: str) -> None:
 async def test_a_name_that_resolves_to_a_private_address_is_refused(site: Site, host: str) -> None:
     async with open_fetcher(FetchPolicy()) as strict:
         with pytest.raises(AddressRefused, match="private"):
+            await strict.fetch(site.url("/").replace("127.0.0.1", host))
+    assert site.hits == []
+
+
+_LOOKALIKES = [
+    *("\uff11\uff12\uff17.0.0.1", "\u2460\u2461\u2466.0.0.1", "127\u30020\u30020\u30021"),
+    *("127.0.0.1.", "%31%32%37.0.0.1", "0x7f.1."),
+]
+
+
+@pytest.mark.parametrize("host", _LOOKALIKES)
+async def test_a_name_that_only_looks_like_another_one_leads_nowhere(site: Site, host: str) -> None:
+    async with open_fetcher(FetchPolicy(attempts=1)) as strict:
+        with pytest.raises(IngestError):
             await strict.fetch(site.url("/").replace("127.0.0.1", host))
     assert site.hits == []
 

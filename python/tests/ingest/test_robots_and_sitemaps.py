@@ -7,7 +7,7 @@ import pytest
 from src.errors import FetchFailed
 from src.ingest.fetch import Fetcher
 from src.ingest.robots import Robots
-from src.ingest.sitemap import is_sitemap, read_sitemap
+from src.ingest.sitemap import is_sitemap, parse, read_sitemap
 
 from .site import Answer, Site, packed
 
@@ -67,6 +67,14 @@ async def test_comments_and_pictures_of_a_sitemap_are_no_pages(site: Site, fetch
 async def test_a_sitemap_of_two_bytes_a_sign_is_read(site: Site, fetcher: Fetcher) -> None:
     site.page("/sitemap.xml", _urls("http://x.org/ä").encode("utf-16"), "text/xml; charset=utf-16")
     assert (await read_sitemap(fetcher, site.url("/sitemap.xml"))).urls == ("http://x.org/ä",)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "hostile", ["<loc>" * 200_000, "<loc " * 200_000, f"<loc>{' ' * 400_000}", f"<{'a' * 400_000}"]
+)
+def test_a_hostile_sitemap_is_read_in_no_time(hostile: str) -> None:
+    assert parse(f"<urlset>{hostile}{_urls('http://x.org/a')}")[0][-1:] == ["http://x.org/a"]
 
 
 async def test_nested_and_packed_sitemaps_are_read_and_dead_ones_named(site: Site, fetcher: Fetcher) -> None:
