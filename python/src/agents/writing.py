@@ -11,6 +11,7 @@ import structlog
 
 from src.errors import ArchonError, JsonValue, ProviderTimeout, StoreError, StreamCut
 from src.inference.models import ChatModel, Outcome, StreamEnd, TextDelta, Usage
+from src.settings.connections_settings import named
 from src.store.answers import AnswerRepository, FinishedAnswer, Turn
 
 from .events import ChatEvent, CitationEvent, DoneEvent, ErrorEvent, ReasoningEvent, TokenEvent, UsageEvent
@@ -108,6 +109,8 @@ async def stream(answer: Answer, deltas: Deltas) -> AsyncGenerator[ChatEvent, No
         cut = StreamCut("The model's stream ended without saying how.")
         answer.end = StreamEnd(Outcome.UPSTREAM_ERROR, None, error=cut)
     answer.error = answer.end.error
+    if answer.error is not None:
+        named(answer.error, answer.model)
 
 
 class Deltas:

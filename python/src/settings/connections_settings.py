@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from src.errors import ConfigurationError
+from src.errors import ArchonError, ConfigurationError
 from src.inference.models import ChatModel
 from src.inference.provider import ActiveProvider, Provider, Values, secret_field, url_field
 from src.store.connections import no_connection
@@ -26,6 +26,11 @@ SETTINGS_LIMITS = Limits(timeout_s=DEFAULT_TIMEOUT_S)
 def connection_of(model: ChatModel) -> str:
     """The id of the connection that `model` belongs to; what Settings choose belongs to theirs."""
     return model.connection_id if isinstance(model, ConnectionChatModel) else CHOSEN
+
+
+def named(error: ArchonError, model: ChatModel) -> ArchonError:
+    """A failure of `model`, which from now on names it and its connection; the same error, for `raise`."""
+    return error.with_context(provider=model.provider, connection=connection_of(model), model=model.model or None)
 
 
 class SettingsConnections:

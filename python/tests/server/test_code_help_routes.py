@@ -133,6 +133,7 @@ async def test_an_explanation_that_only_repeats_itself_is_stopped(
     events = parts((await help_of.post("/api/ai/explain/stream", json=ASKED)).text)
     told = dict(events)
     assert (told["error"]["code"], told["done"]["outcome"]) == ("model_loops", "truncated")  # type: ignore[index, call-overload]
+    assert told["error"]["connection"] == "fake"  # type: ignore[index, call-overload]
     assert [name for name, _ in events].count("token") < 300
 
 

@@ -78,6 +78,16 @@ describe("the agent", () => {
     expect(screen.getByText("It runs")).toBeInTheDocument();
   });
 
+  test("a failure in mid-run says which connection failed", async () => {
+    server.use(http.get("/api/connections", () => HttpResponse.json(CONNECTIONS)));
+    const stream = answering();
+    await asked("What runs them?");
+    stream.send("token", { text: "It runs" });
+    stream.send("error", errorBody({ connection: "lab", model: "qwen" }));
+    stream.send("done", { ...DONE, outcome: "upstream_error" });
+    expect(await screen.findByRole("alert")).toHaveTextContent("Connection: Lab");
+  });
+
   test("works with the connection that is picked", async () => {
     const bodies: unknown[] = [];
     server.use(

@@ -1,4 +1,4 @@
 export { useConnectionModels, useConnections } from "./api/queries";
 export type { Connection } from "./api/schemas";
 export { ConnectionPicker, type Picked } from "./components/ConnectionPicker";
-export { useConnectionName } from "./hooks/useConnectionName";
+export { useConnectionName, useFailedConnection } from "./hooks/useConnectionName";

@@ -7,6 +7,8 @@ export const ErrorBody = z.object({
   retryable: z.boolean().catch(false),
   next_step: z.string().nullish().catch(null),
   provider: z.string().nullish().catch(null),
+  /** The id of the connection that was asked. */
+  connection: z.string().nullish().catch(null),
   operation: z.string().nullish().catch(null),
   url: z.string().nullish().catch(null),
   model: z.string().nullish().catch(null),
@@ -46,6 +48,7 @@ export class ApiError extends Error {
 
 const blank: Omit<ErrorBody, "error" | "code" | "next_step" | "retryable"> = {
   provider: null,
+  connection: null,
   operation: null,
   url: null,
   model: null,

@@ -7,6 +7,8 @@ import { Said } from "./Said";
 function facts(body: ErrorBody): [string, string][] {
   const rows: [string, string | number | null | undefined][] = [
     ["Kind", body.code],
+    ["Connection", body.connection],
+    ["Provider", body.provider],
     ["Address", body.url],
     ["Model", body.model],
     ["HTTP status", body.status],
@@ -22,13 +24,15 @@ interface ErrorNoteProps {
   /** A thrown error or an error body. */
   error: unknown;
   title?: string;
+  /** What the connection that was asked is called; its id stands among the particulars. */
+  connection?: string | null;
   onRetry?: () => void;
   actions?: ReactNode;
   className?: string;
 }
 
 /** What failed, what to do next, and the particulars for whoever wants them. */
-export function ErrorNote({ error, title, onRetry, actions, className }: ErrorNoteProps) {
+export function ErrorNote({ error, title, connection, onRetry, actions, className }: ErrorNoteProps) {
   const body = isBody(error) ? error : bodyOf(error);
   return (
     <Notice
@@ -52,6 +56,11 @@ export function ErrorNote({ error, title, onRetry, actions, className }: ErrorNo
       {title && (
         <p>
           <Said text={body.error} />
+        </p>
+      )}
+      {connection && (
+        <p>
+          <span className="font-medium">Connection:</span> {connection}
         </p>
       )}
       {body.next_step && (

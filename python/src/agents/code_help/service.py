@@ -12,6 +12,7 @@ import structlog
 from src.errors import AnswerUnusable, ArchonError, ErrorContext, ProviderTimeout, StreamCut
 from src.inference.models import ChatMessage, ChatModel, ChatOptions, Outcome, StreamEnd, TextDelta
 from src.search.query import SearchService
+from src.settings.connections_settings import named
 from src.settings.connections_wire import limits_of
 from src.store.search import ChunkHit
 
@@ -95,10 +96,10 @@ class CodeHelpService:
         end = _end_of(answer)
         error = end.error
         if error is None and end.outcome is Outcome.COMPLETE and not answer.text.strip():
-            error = _unusable("The model's answer is empty.", prepared.model)
+            error = _unusable("The model's answer is empty.")
         if error is None and end.outcome is Outcome.COMPLETE:
             yield Explained(answer.text.strip(), cut=end.finish_reason == "length")
-        for last in _last(end, error):
+        for last in _last(end, error, prepared.model):
             yield last
 
     async def rewrite(self, request: CodeRequest) -> AsyncGenerator[CodeEvent, None]:
@@ -124,8 +125,8 @@ class CodeHelpService:
                 continue
             if isinstance(outcome, Rewritten):
                 yield outcome
-            error = _unusable(f"Asked twice: {outcome}", prepared.model) if isinstance(outcome, str) else end.error
-            for last in _last(end, error):
+            error = _unusable(f"Asked twice: {outcome}") if isinstance(outcome, str) else end.error
+            for last in _last(end, error, prepared.model):
                 yield last
             return
 
@@ -221,16 +222,15 @@ async def _again(prepared: _Prepared, answer: str, reason: str) -> tuple[ChatMes
     return (*before, ChatMessage(last.role, f"{last.content}\n\n{wish.content}"))
 
 
-def _unusable(message: str, model: ChatModel) -> AnswerUnusable:
-    context = ErrorContext(provider=model.provider, model=model.model, operation="code help")
-    return AnswerUnusable(message, context=context)
+def _unusable(message: str) -> AnswerUnusable:
+    return AnswerUnusable(message, context=ErrorContext(operation="code help"))
 
 
-def _last(end: StreamEnd, error: ArchonError | None) -> list[CodeEvent]:
+def _last(end: StreamEnd, error: ArchonError | None, model: ChatModel) -> list[CodeEvent]:
     events: list[CodeEvent] = [Used(end.usage)]
     outcome = end.outcome
     if error is not None:
-        events.append(Failed(error))
+        events.append(Failed(named(error, model)))
         outcome = Outcome.UPSTREAM_ERROR if outcome is Outcome.COMPLETE else outcome
     events.append(Done(outcome, end.finish_reason))
     return events

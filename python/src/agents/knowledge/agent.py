@@ -20,7 +20,7 @@ from src.errors import ArchonError, ProtocolError, ProviderTimeout, StreamCut
 from src.inference.models import ChatMessage, ChatOptions, Outcome, StreamEnd, TextDelta
 from src.search import question as questions
 from src.search.query import EmbedderFactory, SearchService
-from src.settings.connections_settings import connection_of
+from src.settings.connections_settings import connection_of, named
 from src.store.conversations import PastMessage
 from src.store.database import Database
 from src.store.search import SearchRepository
@@ -119,13 +119,14 @@ class KnowledgeAgent:
             await self._answer(run, tell)
         except Looped as looped:
             run.end = looped_end(looped)
+            named(looped, run.model.chat)
         except ArchonError as failure:
             run.end = StreamEnd(_outcome(failure), None, error=failure)
         rest = run.said.end(cut=run.end.finish_reason == "length")
         if rest:
             await tell(TokenEvent(rest))
         if run.end.error is None and not run.said.text.strip():
-            run.end = replace(run.end, outcome=Outcome.UPSTREAM_ERROR, error=_nothing_said())
+            run.end = replace(run.end, outcome=Outcome.UPSTREAM_ERROR, error=named(_nothing_said(), run.model.chat))
         error = run.end.error or await self._judge(run)
         for sentence in run.sentences:
             await tell(sentence)
@@ -209,9 +210,13 @@ async def _hear(run: _Run, deltas: AsyncIterator[TextDelta | StreamEnd], tell: T
             elif shown := run.said.feed(delta.text):
                 run.meter.first()
                 await tell(TokenEvent(shown))
+    except ArchonError as error:
+        raise named(error, run.model.chat) from error.__cause__
     finally:
         if isinstance(deltas, AsyncGenerator):
             await deltas.aclose()
+    if run.end.error is not None:
+        named(run.end.error, run.model.chat)
 
 
 def _nothing_said() -> ProtocolError:

@@ -43,6 +43,7 @@ from src.agents.events import ReasoningEvent, TokenEvent
 from src.agents.neutral import neutralise
 from src.errors import BadRequest, ContextTooLong, ProviderError, ServerFailure, UnsupportedFeature
 from src.inference.models import ChatMessage, Usage
+from src.settings.connections_settings import connection_of
 
 from .asked import AgentModel, AgentQuestion
 from .desk import Desk
@@ -104,7 +105,8 @@ async def run(work: ToolWork, tell: Tell) -> LoopEnd:
         ConfigurationError, ProviderError: the model, or the embedding of a question, failed.
         StoreError: the database failed.
     """
-    wire = ToolCallingModel(work.model.active, work.model.chat.model, work.model.deadlines)
+    chat = work.model.chat
+    wire = ToolCallingModel(work.model.active, chat.model, work.model.deadlines, connection_of(chat))
     try:
         return await ToolLoop(work, wire, tell).run()
     finally:

@@ -25,9 +25,12 @@ _NO_END = "finish_reason"
 class ToolCallingModel:
     """One chat model that pydantic-ai may call tools through, and the words for what goes wrong with it."""
 
-    def __init__(self, active: ActiveProvider, name: str, deadlines: Deadlines | None = None) -> None:
+    def __init__(
+        self, active: ActiveProvider, name: str, deadlines: Deadlines | None = None, connection: str | None = None
+    ) -> None:
         self._active = active
         self._name = name
+        self._connection = connection
         self.deadlines = deadlines or Deadlines()
         self._client = client_for(active, deadlines=self.deadlines)
 
@@ -57,7 +60,7 @@ class ToolCallingModel:
 
     @contextmanager
     def typed(self) -> Iterator[None]:
-        """Turns what pydantic-ai raises for the server into our error for it.
+        """Turns what pydantic-ai raises for the server into our error for it, which names the connection.
 
         Raises:
             ProviderError: the request was refused, or its stream broke off.
@@ -102,4 +105,11 @@ class ToolCallingModel:
     def _context(self) -> ErrorContext:
         base = self._active.endpoint.base_url
         url = redact_url(f"{base.rstrip('/')}/chat/completions") if base else None
-        return ErrorContext(provider=self._active.provider.id, operation="agent", url=url, model=self._name)
+        return ErrorContext(
+            provider=self._active.provider.id,
+            connection=self._connection,
+            operation="agent",
+            url=url,
+            model=self._name,
+            remedy=self._active.endpoint.remedy,
+        )

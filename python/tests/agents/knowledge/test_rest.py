@@ -125,6 +125,24 @@ async def test_the_agent_answers_with_the_connection_that_a_question_names(
     assert sent == [("other-model", 0.7, 200), ("other-model", 0.7, 33)]
 
 
+@pytest.mark.parametrize("connection", ["other", None])
+@pytest.mark.parametrize("way", ["tools", "one_pass"])
+async def test_a_failure_in_mid_run_names_the_connection_and_where_it_happened(
+    empty: httpx.AsyncClient, server: ModelServer, way: str, connection: str | None
+) -> None:
+    other = {"id": "other", "provider": "vllm", "base_url": server.url, "model": "other-model"}
+    await empty.post("/api/connections", json=other)
+    whole = says("It runs ", "them.")
+    Plan(server, search("gather") if way == "tools" else NO_TOOLS, type(whole)(whole.parts[:2], end="done"))
+    asked = {"message": "What runs awaitables?", "connection_id": connection}
+    told = events_of((await empty.post(f"{await session_of(empty)}/stream", json=asked)).text)
+    error, done = told[-2][1], told[-1][1]
+    assert (done["way"], done["outcome"], error["code"]) == (way, "truncated", "stream_cut")
+    where = (error["connection"], error["provider"], error["model"], error["url"])
+    expected = (connection or "settings:llm", "vllm", told[0][1]["model"], f"{server.url}/v1/chat/completions")
+    assert where == expected
+
+
 async def test_a_question_keeps_what_was_chosen_for_it_and_an_answer_who_gave_it(
     empty: httpx.AsyncClient, server: ModelServer
 ) -> None:

@@ -2,7 +2,7 @@ import { useMemo } from "react";
 import { AnswerText } from "@/features/ask/components/AnswerText";
 import type { OpenedPassage } from "@/features/ask/components/PassagePanel";
 import { place } from "@/features/ask/support";
-import { useConnectionName } from "@/features/connections";
+import { useConnectionName, useFailedConnection } from "@/features/connections";
 import { ErrorNote } from "@/shared/ui/ErrorNote";
 import type { Turn } from "../turn";
 import { AgentSteps } from "./AgentSteps";
@@ -18,6 +18,7 @@ export function AgentTurn({ turn, onOpen }: AgentTurnProps) {
   const placed = useMemo(() => place(text, citations), [text, citations]);
   const writing = outcome === null;
   const connection = useConnectionName(turn.connectionId, turn.provider);
+  const failed = useFailedConnection(error);
   const answeredBy = [connection, turn.model].filter(Boolean).join(" · ");
   return (
     <article aria-busy={writing || undefined} className="space-y-4">
@@ -37,7 +38,7 @@ export function AgentTurn({ turn, onOpen }: AgentTurnProps) {
       {text && (
         <AnswerText text={text} placed={placed} passages={passages} writing={writing} onOpen={onOpen} />
       )}
-      {error && <ErrorNote error={error} />}
+      {error && <ErrorNote error={error} connection={failed} />}
       {outcome === "cancelled" && <p className="text-sm text-soft">Stopped; what came is kept.</p>}
       {way && !writing && <p className="text-sm text-soft">{way.message}</p>}
       {answeredBy && !writing && <p className="text-[0.8125rem] text-soft">{answeredBy}</p>}

@@ -1,4 +1,5 @@
 import { ArrowRight } from "lucide-react";
+import { useFailedConnection } from "@/features/connections";
 import { localError } from "@/shared/api/errors";
 import { Button } from "@/shared/ui/Button";
 import { ErrorNote } from "@/shared/ui/ErrorNote";
@@ -20,6 +21,7 @@ interface AnswerEndProps {
 /** How an answer ended: nothing to say for a whole one; the reason for every other. */
 export function AnswerEnd({ answer, onContinue }: AnswerEndProps) {
   const { outcome, error, finishReason, text, reasoning } = answer;
+  const connection = useFailedConnection(error);
   if (outcome === null) return null;
   const goOn = onContinue && canContinue(answer) && (
     <Button small onClick={onContinue}>
@@ -39,6 +41,7 @@ export function AnswerEnd({ answer, onContinue }: AnswerEndProps) {
       <ErrorNote
         error={error ?? unsaid}
         title={text ? TITLES[outcome] : "There is no answer."}
+        connection={connection}
         actions={goOn}
       />
     );

@@ -1,4 +1,5 @@
 import { LoaderCircle } from "lucide-react";
+import { useFailedConnection } from "@/features/connections";
 import { count, duration, plural } from "@/shared/lib/format";
 import { ErrorNote } from "@/shared/ui/ErrorNote";
 import { Markdown } from "@/shared/ui/Markdown";
@@ -17,6 +18,7 @@ interface HelpViewProps {
 /** What the model says, as it says it, and what came of it. */
 export function HelpView({ help, path, errorElsewhere }: HelpViewProps) {
   const { phase, wish, result, retry, error, stopped, text, thoughts } = help;
+  const connection = useFailedConnection(error);
   if (phase === "idle") return null;
   const running = phase === "running";
   return (
@@ -39,7 +41,7 @@ export function HelpView({ help, path, errorElsewhere }: HelpViewProps) {
       {result?.diff !== undefined && <DiffView diff={result.diff} path={path} text={result.text ?? ""} />}
       {result?.cut && <Notice tone="warn">The explanation was cut at the longest answer.</Notice>}
       {stopped && <Notice tone="info">Stopped. What came is not whole.</Notice>}
-      {error && !errorElsewhere && <ErrorNote error={error} />}
+      {error && !errorElsewhere && <ErrorNote error={error} connection={connection} />}
       {help.start && <Shown context={help.start.context} usage={help.usage} />}
       {help.start?.knowledge_problem && (
         <Notice tone="warn" title="Answered without the knowledge base.">
