@@ -19,7 +19,7 @@ do $archon_check$
 declare
   installed text := (select extversion from pg_extension where extname = 'vector');
   unknown text := (select string_agg(version, ', ' order by version) from archon_migrations
-                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0099', '0101', '0103', '0104', '0110', '0111', '0112', '0113', '0114', '0115', '0116', '0117'));
+                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0099', '0101', '0103', '0104', '0110', '0111', '0112', '0113', '0114', '0115', '0116', '0117', '0130'));
 begin
   if string_to_array(substring(installed from '^[0-9]+[.][0-9]+'), '.')::integer[] < array[0, 8] then
     raise exception 'pgvector % is too old: run "alter extension vector update".', installed;
@@ -4988,5 +4988,34 @@ end $$;
 $archon_file_0117$;
   insert into archon_migrations (version, migration_name, checksum) values ('0117', 'vectors_gone', 'ea50a466d175044defc2db33003f69df');
 end $archon_step_0117$;
+
+do $archon_step_0130$
+begin
+  if exists (select 1 from archon_migrations where version = '0130') then
+    return;
+  end if;
+  execute $archon_file_0130$
+-- A conversation's messages of all branches in the order they were written, a part at a time: the `most` after place
+-- `beyond`. So that a whole conversation can be written into a file without being held at once.
+create or replace function archon_conversation_part(conversation uuid, beyond integer, most integer)
+returns table (id uuid, parent_id uuid, role text, content text, reasoning text, outcome text, finish_reason text,
+  passages jsonb, support jsonb, notes jsonb, provider text, model text, connection_id text, usage jsonb, error jsonb,
+  created_at timestamptz, versions text[], place integer)
+language plpgsql as $$
+#variable_conflict use_column
+begin
+  perform archon_answers_expire(conversation);
+  return query
+    select m.id, m.parent_id, m.role, m.content, m.reasoning, m.outcome, m.finish_reason, m.passages, m.support, m.notes,
+      m.provider, m.model, m.connection_id, m.usage, m.error, m.created_at, array[m.id::text], m.position
+    from archon_messages m where m.conversation_id = conversation and m.position > beyond
+    order by m.position limit most;
+end $$;
+
+drop function archon_conversation_tree(uuid);
+select archon_close_to_others();
+$archon_file_0130$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0130', 'conversation_parts', '4f44302fd4a4aec5b2dec126336a4bbc');
+end $archon_step_0130$;
 
 select archon_close_to_others();

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
 from src.errors import ErrorContext, InvalidInput, JsonValue
-from src.store.conversations import ConversationRepository
+from src.store.conversations import Conversation, ConversationRepository
 from src.store.database import Database
 
 from .chat_settings import ChatSettings
-from .export import as_json, as_markdown, file_name
+from .export import as_json, file_name
+from .export_markdown import markdown_head, markdown_message
 from .messages import conversation_dict, found_dict, message_dict
 from .naming import Namer
 
@@ -18,16 +20,17 @@ MOST = 500
 PAGE = 60
 """Messages of a conversation that are given at once, unless another number is asked for."""
 LONGEST_TITLE = 200
-_WHOLE = 100_000
+_PART = 100
+"""Messages of a conversation that are held at once while it is written into a file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A file: its name, its media type, its text (Markdown) or its value (JSON)."""
+    """A file: its name, its media type, and its text piece by piece; a piece that fails raises StoreError."""
 
     name: str
-    text: str | None = None
-    value: dict[str, JsonValue] | None = None
+    media_type: str
+    pieces: AsyncIterator[str]
 
 
 class ConversationService:
@@ -80,10 +83,21 @@ class ConversationService:
         """The conversation as a file: `markdown` or `json`. Raises NotFound, InvalidInput."""
         conversation = await self.store.get(conversation_id)
         if kind == "json":
-            tree = await self.store.tree(conversation_id)
-            return Exported(file_name(conversation, "json"), value=as_json(conversation, tree))
-        branch = await self.store.branch(conversation_id, conversation.head, _WHOLE)
-        return Exported(file_name(conversation, "md"), text=as_markdown(conversation, branch))
+            pieces = as_json(conversation, self.store.tree(conversation_id, _PART))
+            return Exported(file_name(conversation, "json"), "application/json", pieces)
+        return Exported(file_name(conversation, "md"), "text/markdown; charset=utf-8", self._markdown(conversation))
+
+    async def _markdown(self, conversation: Conversation) -> AsyncGenerator[str, None]:
+        """The branch is read from its end, so its parts wait as text for the first one, without their passages."""
+        parts: list[str] = []
+        last = conversation.head
+        while last is not None:
+            messages = await self.store.branch(conversation.id, last, _PART)
+            parts.append("".join(markdown_message(message) for message in messages))
+            last = messages[0].parent_id if messages else None
+        yield markdown_head(conversation)
+        for part in reversed(parts):
+            yield part
 
     async def pages(self, words: str, most: int) -> dict[str, JsonValue]:
         """Pages that can be attached: those whose title or address has `words`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -119,10 +119,18 @@ class ConversationRepository:
         )
         return [_message(row) for row in rows]
 
-    async def tree(self, conversation_id: str) -> list[Message]:
-        """All messages of all branches in the order they were written. Raises InvalidInput."""
-        rows = await self._database.call("archon_conversation_tree", conversation=as_id(conversation_id))
-        return [_message(row) for row in rows]
+    async def tree(self, conversation_id: str, part: int = 100) -> AsyncGenerator[Message, None]:
+        """All messages of all branches in the order they were written, read `part` at a time. Raises InvalidInput."""
+        beyond = -1
+        while True:
+            rows = await self._database.call(
+                "archon_conversation_part", conversation=as_id(conversation_id), beyond=beyond, most=part
+            )
+            for row in rows:
+                yield _message(row)
+            if len(rows) < part:
+                return
+            beyond = need(rows[-1], "place", int)
 
     async def message(self, message_id: str) -> tuple[str, Message]:
         """A message with the id of its conversation. Raises NotFound, InvalidInput."""

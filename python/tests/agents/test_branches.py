@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from src.agents.answer import AnswerService
 from src.agents.chat_settings import ChatSettings
-from src.agents.conversations import ConversationService
+from src.agents.conversations import ConversationService, Exported
 from src.agents.events import DoneEvent, StartEvent
 from src.agents.request import AskRequest
 from src.errors import InvalidInput, JsonValue, NotFound
@@ -29,6 +30,11 @@ def contents(conversation: dict[str, JsonValue]) -> list[JsonValue]:
     messages = conversation["messages"]
     assert isinstance(messages, list)
     return [message["content"] for message in messages if isinstance(message, dict)]
+
+
+async def whole(file: Exported) -> str:
+    """The text of an exported file."""
+    return "".join([piece async for piece in file.pieces])
 
 
 @pytest.fixture
@@ -166,6 +172,8 @@ async def test_a_conversation_is_renamed_and_exported(answering: Answering, kept
     )
     markdown = await kept.export(first.conversation_id, "markdown")
     assert markdown.name == "on-waiting.md"
-    assert (markdown.text or "").startswith("# On waiting\n\n## How does it wait?\n\nIt does not.\n\n*scripted, ")
-    value = (await kept.export(first.conversation_id, "json")).value or {}
+    text = await whole(markdown)
+    assert text.startswith("# On waiting\n\n## How does it wait?\n\nIt does not.\n\n*")
+    assert text.endswith(" UTC, version 2 of 2*\n")
+    value = json.loads(await whole(await kept.export(first.conversation_id, "json")))
     assert contents(value) == ["How does it wait?", "It waits.", "It does not."]

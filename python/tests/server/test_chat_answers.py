@@ -83,12 +83,29 @@ async def test_a_server_gone_in_mid_answer_leaves_what_came_and_it_goes_on(
     fake.on("/v1/chat/completions", Stream(HALF.parts, end="reset"))
     events = events_of((await archon.post("/api/chat", json=ASK)).text)
     assert (events[-1][1]["outcome"], events[-1][1]["answer"]) == ("truncated", "Half an answer ")
+    assert events[-2][1]["connection"] == "settings:llm"
     fake.on("/v1/chat/completions", REST)
     again = {"continues": events[0][1]["message_id"]}
     told = events_of((await archon.post("/api/chat", json=again)).text)
     assert (told[-1][1]["outcome"], told[-1][1]["answer"]) == ("complete", "Half an answer and the rest.")
     sent = fake.asked("/v1/chat/completions")[-1].json()
     assert (sent["continue_final_message"], sent["messages"][-1]["content"]) == (True, "Half an answer")
+
+
+async def test_a_conversation_is_saved_as_a_file_whatever_it_is_called(
+    archon: httpx.AsyncClient, fake: ModelServer
+) -> None:
+    fake.on("/v1/chat/completions", REST)
+    start = events_of((await archon.post("/api/chat", json=ASK)).text)[0][1]
+    path = f"/api/chat/conversations/{start['conversation_id']}"
+    await archon.put(path, json={"title": '../"Größe"\r\nX-Evil: 1'})
+    markdown = await archon.get(f"{path}/export")
+    plain, encoded = 'filename="conversation.md"', "filename*=UTF-8''gr%C3%B6%C3%9Fe-x-evil-1.md"
+    assert markdown.headers["content-disposition"] == f"attachment; {plain}; {encoded}"
+    assert (markdown.headers["content-type"], markdown.text[:2]) == ("text/markdown; charset=utf-8", "# ")
+    written = (await archon.get(f"{path}/export", params={"format": "json"})).json()
+    assert [message["role"] for message in written["messages"]] == ["user", "assistant"]
+    assert (await archon.get("/api/chat/conversations/8d1e3d0a-5d3c-4d6e-9d55-0d5c6f6f0f0f/export")).status_code == 404
 
 
 async def test_only_an_answer_that_was_cut_can_be_continued(archon: httpx.AsyncClient, fake: ModelServer) -> None:

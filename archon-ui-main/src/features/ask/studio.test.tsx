@@ -1,6 +1,6 @@
 import { screen, waitFor, within } from "@testing-library/react";
 import { HttpResponse, http } from "msw";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { article, keeping, message, STORED } from "@/testing/conversation";
 import { CONNECTIONS, errorBody, PASSAGES } from "@/testing/fixtures";
 import { open } from "@/testing/render";
@@ -212,4 +212,30 @@ test("code can be copied, mathematics is drawn, and markers are kept", async () 
   expect(await shown.findByRole("button", { name: "Copy this code" })).toBeInTheDocument();
   expect(shown.getByRole("button", { name: "Cited passage 1, Tasks" })).toBeInTheDocument();
   await waitFor(() => expect(document.querySelector(".katex")).not.toBeNull());
+});
+
+test("a conversation is saved under its own name, and a failed export is told", async () => {
+  keeping();
+  const saved: string[] = [];
+  URL.createObjectURL = () => "blob:x";
+  URL.revokeObjectURL = () => {};
+  const click = vi.spyOn(HTMLAnchorElement.prototype, "click").mockImplementation(function (this: unknown) {
+    saved.push((this as HTMLAnchorElement).download);
+  });
+  const named = "attachment; filename=\"conversation.md\"; filename*=UTF-8''gr%C3%B6%C3%9Fe.md";
+  server.use(
+    http.get("/api/chat/conversations/c1/export", ({ request }) =>
+      new URL(request.url).searchParams.get("format") === "markdown"
+        ? new HttpResponse("# Größe", { headers: { "Content-Disposition": named } })
+        : HttpResponse.json({ detail: errorBody({ error: "The database is gone." }) }, { status: 503 }),
+    ),
+  );
+  const { user } = open("/ask/c1");
+  await user.click(await screen.findByRole("button", { name: "Export" }));
+  await user.click(screen.getByRole("button", { name: "Markdown, as it is shown" }));
+  await waitFor(() => expect(saved).toEqual(["größe.md"]));
+  await user.click(screen.getByRole("button", { name: "Export" }));
+  await user.click(screen.getByRole("button", { name: "JSON, with all versions" }));
+  expect(await screen.findByText("Not exported: The database is gone.")).toBeInTheDocument();
+  click.mockRestore();
 });

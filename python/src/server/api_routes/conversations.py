@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Literal
+from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, StreamingResponse
 
 from ..request_parts import InRooms, answer
 from .bodies import Text
@@ -49,14 +49,16 @@ async def show(conversation_id: UUID, body: ShownBranch, rooms: InRooms) -> JSON
 
 
 @router.get("/conversations/{conversation_id}/export")
-async def export(conversation_id: UUID, rooms: InRooms, format: Literal["markdown", "json"] = "markdown") -> Response:
-    """The conversation as a file. Raises NotFound."""
+async def export(
+    conversation_id: UUID, rooms: InRooms, format: Literal["markdown", "json"] = "markdown"
+) -> StreamingResponse:
+    """The conversation as a file, sent while it is read. Raises NotFound."""
     file = await rooms.conversations.export(str(conversation_id), format)
-    headers = {"Content-Disposition": f'attachment; filename="{file.name}"', "Cache-Control": "no-store"}
-    if file.text is not None:
-        return Response(file.text.encode(), media_type="text/markdown; charset=utf-8", headers=headers)
-    text = json.dumps(file.value, ensure_ascii=False, indent=2)
-    return Response(text.encode(), media_type="application/json", headers=headers)
+    # RFC 6266: the plain name for clients that know no other.
+    plain = file.name if file.name.isascii() else f"conversation.{file.name.rpartition('.')[2]}"
+    named = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(file.name)}"
+    headers = {"Content-Disposition": named, "Cache-Control": "no-store"}
+    return StreamingResponse(file.pieces, media_type=file.media_type, headers=headers)
 
 
 @router.delete("/conversations/{conversation_id}")

@@ -89,9 +89,10 @@ export function useExport(id: string) {
   return useMutation({
     mutationFn: async (kind: ExportKind) => {
       const response = await send(withQuery(`${path(id)}/export`, { format: kind }), { accept: "*/*" });
-      const named = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "");
+      const named = /filename\*=UTF-8''([^;]+)/.exec(response.headers.get("Content-Disposition") ?? "");
+      const name = named?.[1] && decodeURIComponent(named[1]);
       const type = kind === "json" ? "application/json" : "text/markdown";
-      saveFile(named?.[1] ?? `conversation.${kind === "json" ? "json" : "md"}`, await response.text(), type);
+      saveFile(name ?? `conversation.${kind === "json" ? "json" : "md"}`, await response.text(), type);
     },
   });
 }
