@@ -19,7 +19,7 @@ do $archon_check$
 declare
   installed text := (select extversion from pg_extension where extname = 'vector');
   unknown text := (select string_agg(version, ', ' order by version) from archon_migrations
-                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0099', '0101', '0103', '0104', '0110', '0111', '0112', '0113', '0114', '0115', '0116', '0117', '0130'));
+                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0099', '0101', '0103', '0104', '0110', '0111', '0112', '0113', '0114', '0115', '0116', '0117', '0130', '0140'));
 begin
   if string_to_array(substring(installed from '^[0-9]+[.][0-9]+'), '.')::integer[] < array[0, 8] then
     raise exception 'pgvector % is too old: run "alter extension vector update".', installed;
@@ -5017,5 +5017,39 @@ select archon_close_to_others();
 $archon_file_0130$;
   insert into archon_migrations (version, migration_name, checksum) values ('0130', 'conversation_parts', '4f44302fd4a4aec5b2dec126336a4bbc');
 end $archon_step_0130$;
+
+do $archon_step_0140$
+begin
+  if exists (select 1 from archon_migrations where version = '0140') then
+    return;
+  end if;
+  execute $archon_file_0140$
+-- Why a search in code that worked found nothing, in the words of `archon_search_why_empty`.
+create function archon_code_why_empty(space integer, source_ids text[], tags text[], written_in text) returns text
+language plpgsql stable as $$
+declare
+  scope text[] := archon_search_scope(source_ids, tags);
+begin
+  if not exists (select 1 from archon_code_examples) then
+    return 'empty_store';
+  end if;
+  if not exists (select 1 from archon_code_examples e
+                 where (scope is null or e.source_id = any (scope))
+                   and (written_in is null or e.language = written_in)) then
+    return 'filter_excludes_all';
+  end if;
+  if not exists (select 1 from archon_code_examples e
+                 join archon_code_vectors v on v.example_id = e.id and v.space_id = space
+                 where (scope is null or e.source_id = any (scope))
+                   and (written_in is null or e.language = written_in)) then
+    return 'other_space';
+  end if;
+  return 'no_match';
+end $$;
+
+select archon_close_to_others();
+$archon_file_0140$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0140', 'code_why_empty', '7c5b915d2e2d237633a354f577c1d800');
+end $archon_step_0140$;
 
 select archon_close_to_others();

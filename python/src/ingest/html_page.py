@@ -11,6 +11,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from src.errors import DocumentUnreadable, NeedsBrowser
 
 from .addresses import joined
+from .code_tables import open_code_tables
 from .document import Link
 from .line_numbers import drop_line_numbers
 
@@ -137,6 +138,7 @@ def _main(tree: LexborHTMLParser) -> LexborNode | None:
 
 def _markdown(main: LexborNode, url: str) -> str:
     drop_line_numbers(main)
+    open_code_tables(main)
     for node in main.css("pre"):
         language = _code_language(node)
         if language:

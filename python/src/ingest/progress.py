@@ -210,18 +210,19 @@ class JobProgress:
             "pages_crawled": self.tally.pages_done,
             "total_pages": self.total_pages,
             "documents_created": self.tally.chunks_stored,
+            "code_blocks_found": self.code_blocks_found,
         }
         return {name: value for name, value in entry.items() if value is not None}
 
     def _details(self) -> JsonObject:
         pace = self.chunks_per_s
         left = max(self.chunks_total - self.chunks_embedded, 0)
-        return {
+        estimate: JsonObject = {"estimatedTimeRemaining": round(left / pace, 1)} if pace else {}
+        return estimate | {
             "currentChunk": self.tally.chunks_stored,
             "totalChunks": self.chunks_total,
             "currentOperation": self.message,
             "chunksPerSecond": round(pace, 2),
-            "estimatedTimeRemaining": round(left / pace, 1) if pace else None,
             "elapsedTime": round(self.elapsed_s, 1),
             "pagesCrawled": self.tally.pages_done,
             "totalPages": self.total_pages,

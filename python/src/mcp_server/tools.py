@@ -103,12 +103,22 @@ async def _search(client: ServerClient, body: Mapping[str, JsonValue]) -> dict[s
         "reranked": found.get("reranking_applied", False),
         "error": None,
     }
-    return answer | ({"reason": found["reason"]} if found.get("reason") else {})
+    return answer | _reason(found)
 
 
 async def _code(client: ServerClient, body: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     found = await client.post("/api/rag/code-examples", body)
-    return {"results": found.get("results", []), "reranked": found.get("reranked", False), "error": None}
+    answer: dict[str, JsonValue] = {
+        "results": found.get("results", []),
+        "reranked": found.get("reranked", False),
+        "error": None,
+    }
+    return answer | _reason(found)
+
+
+def _reason(found: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Why nothing was found, where nothing was."""
+    return {"reason": found["reason"]} if found.get("reason") else {}
 
 
 async def _pages(client: ServerClient, source_id: str, section: str | None) -> dict[str, JsonValue]:

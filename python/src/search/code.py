@@ -10,7 +10,7 @@ from src.store import code_examples
 from src.store.code_examples import CodeHit
 from src.store.database import Database
 from src.store.languages import usual_language
-from src.store.search import Scope, SearchRepository
+from src.store.search import Reason, Scope, SearchRepository
 
 from . import question
 from .query import MAX_LIMIT, EmbedderFactory
@@ -18,10 +18,14 @@ from .query import MAX_LIMIT, EmbedderFactory
 
 @dataclass(frozen=True, slots=True)
 class CodeResult:
-    """What was found, best first. `search_mode` is `keyword` where nothing is stored in the model's space."""
+    """What was found, best first. `search_mode` is `keyword` where nothing is stored in the model's space.
+
+    `reason` is set when nothing was found.
+    """
 
     hits: tuple[CodeHit, ...]
     search_mode: str
+    reason: Reason | None = None
 
     def to_dict(self) -> dict[str, JsonValue]:
         """The body of `POST /api/rag/code-examples`."""
@@ -31,6 +35,7 @@ class CodeResult:
             "reranked": False,
             "error": None,
             "search_mode": self.search_mode,
+            "reason": self.reason,
         }
 
 
@@ -50,7 +55,9 @@ class CodeSearch:
         language: str | None = None,
         limit: int = 5,
     ) -> CodeResult:
-        """The `limit` best examples for `query`; `language` is a programming language such as `python`.
+        """The `limit` best examples for `query`; an empty result says why it is empty.
+
+        `language` is a programming language such as `python`.
 
         Raises:
             InvalidInput: the query is empty or far too long, or `limit` is out of range.
@@ -71,16 +78,22 @@ class CodeSearch:
             query_prefix=identity.query_prefix,
             passage_prefix=identity.passage_prefix,
         )
+        space_id = None if space is None else space.id
+        scope, language = Scope(tuple(source_ids), tuple(tags)), usual_language(language) if language else None
         hits = await code_examples.search(
             self._database,
-            space=None if space is None else space.id,
+            space=space_id,
             vector=None if space is None else await question.embed(text, embedder),
             words=text,
-            scope=Scope(tuple(source_ids), tuple(tags)),
-            language=usual_language(language) if language else None,
+            scope=scope,
+            language=language,
             limit=limit,
         )
-        return CodeResult(tuple(hits), "keyword" if space is None else "hybrid")
+        mode = "keyword" if space is None else "hybrid"
+        if hits:
+            return CodeResult(tuple(hits), mode)
+        reason = await code_examples.why_empty(self._database, space=space_id, scope=scope, language=language)
+        return CodeResult((), mode, reason)
 
 
 def hit_dict(hit: CodeHit) -> dict[str, JsonValue]:

@@ -10,7 +10,7 @@ from src.errors import JsonValue
 from . import columns
 from .columns import maybe, need
 from .database import Database, Row, Vector
-from .search import Scope
+from .search import Reason, Scope, reason_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +155,14 @@ async def search(
         match_count=limit,
     )
     return [_hit(row) for row in rows]
+
+
+async def why_empty(database: Database, *, space: int | None, scope: Scope, language: str | None) -> Reason:
+    """Why a search in code found nothing: in this space, scope and programming language. Raises StoreError."""
+    rows = await database.call(
+        "archon_code_why_empty", space=space, source_ids=scope.source_ids, tags=scope.tags, written_in=language
+    )
+    return reason_of(rows[0], "archon_code_why_empty")
 
 
 async def missing(database: Database, space_id: int, *, after: int = 0, limit: int = 256) -> list[Missing]:

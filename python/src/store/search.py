@@ -204,8 +204,7 @@ class SearchRepository:
             knowledge_types=scope.knowledge_types,
             languages=scope.languages,
         )
-        word = need(rows[0], "archon_search_why_empty", str)
-        return next(reason for reason in _REASONS if reason == word)
+        return reason_of(rows[0], "archon_search_why_empty")
 
     async def filters(self) -> list[FilterValue]:
         """The tags, types and languages there are, the most common ones of each first."""
@@ -280,3 +279,9 @@ def _page_row(row: Row) -> PageRow:
         word_count=need(row, "word_count", int),
         source_id=need(row, "source_id", str),
     )
+
+
+def reason_of(row: Row, column: str) -> Reason:
+    """The reason that a function of the database gave. Raises StopIteration for a word that is none."""
+    word = need(row, column, str)
+    return next(reason for reason in _REASONS if reason == word)

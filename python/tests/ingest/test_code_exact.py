@@ -71,3 +71,17 @@ def test_code_beside_line_numbers_is_the_code_alone(frame: str, language: str) -
     markdown = read_html(page, "http://x.org/").markdown
     assert [block.text.rstrip("\n") for block in blocks_of(markdown) if block.kind == "code"] == [CODE_LINES]
     assert (f"```{language}\n" in markdown, "| a | b |" in markdown) == (True, True)
+
+
+def test_code_in_a_table_keeps_its_lines_and_its_language() -> None:
+    inner = f"<table><tr><td>so</td><td><pre>{CODE_LINES}</pre></td></tr></table>"
+    cells = f"<td><pre><code class='language-python'>{CODE_LINES}</code></pre></td><td>or {inner}</td>"
+    table = f"<table><caption>Both</caption><tr><th>Old</th><th>New</th></tr><tr>{cells}</tr></table>"
+    plain = "<table><tr><th>k</th></tr><tr><td><pre>one line</pre></td></tr></table>"
+    markdown = read_html(f"<main><h1>T</h1>{table}{plain}</main>", "http://x.org/").markdown
+    assert [(one.info, one.text) for one in blocks_of(markdown) if one.kind == "code"] == [
+        ("```python", CODE_LINES),
+        ("```", CODE_LINES),
+    ]
+    assert [one.text for one in blocks_of(markdown) if one.kind == "text"] == ["Both", "Old", "New", "or", "so"]
+    assert "| `one line` |" in markdown

@@ -19,9 +19,9 @@ from src.store import code_examples, settings_rows, sources
 from src.store.database import Database
 from src.store.settings_rows import SettingEntry
 from tests.fakes.chosen import chosen
-from tests.fakes.model_server import ModelServer, Reply, answer_of
+from tests.fakes.model_server import ModelServer, Reply, answer_of, embeddings
 
-from .parts import ended, factory_for
+from .parts import embed_reply, ended, factory_for, vector_of
 from .site import Site
 
 BUDGET = Budget(254, 1.3)
@@ -169,6 +169,24 @@ async def test_search_in_code_keeps_to_source_and_language(
     rust = await search.search("filter sum asyncio", language="Rust")
     nowhere = await search.search("filter sum asyncio", source_ids=["0123456789abcdef"])
     assert ([hit.language for hit in rust.hits], nowhere.hits) == (["rust"], ())
+
+
+async def test_a_search_in_code_that_finds_nothing_says_why(
+    service: IngestService, models: ModelServer, database: Database
+) -> None:
+    search = CodeSearch(database, factory_for(models.url))  # type: ignore[arg-type]
+    empty = await search.search("gather")
+    await ended(service, await service.start_upload(UploadRequest("a.md", PAGE.encode())))
+    filtered = await search.search("gather", language="cobol")
+    nowhere = await search.search("gather", source_ids=["0123456789abcdef"])
+    models.on("/v1/embeddings", embed_reply(size=6))
+    elsewhere = await CodeSearch(database, factory_for(models.url)).search("zebra")  # type: ignore[arg-type]
+    stored = [vector_of(one.embedded_text) for one in await code_examples.missing(database, 0)]
+    models.on("/v1/embeddings", Reply(body=embeddings([[-sum(numbers) for numbers in zip(*stored, strict=True)]])))
+    unlike = await search.search("zebra")
+    assert [one.to_dict()["reason"] for one in (empty, filtered, nowhere, elsewhere, unlike)] == [
+        "empty_store", "filter_excludes_all", "filter_excludes_all", "other_space", "no_match",
+    ]  # fmt: skip
 
 
 async def _with_summaries(database: Database, models: ModelServer, answer: object) -> None:

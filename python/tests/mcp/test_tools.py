@@ -80,6 +80,8 @@ async def test_a_page_is_found_listed_and_read(knowing: str) -> None:
         [result] = found["results"]  # type: ignore[misc]
         pages = await call(client, "rag_list_pages_for_source", source_id=result["source_id"])
         read = await call(client, "rag_read_full_page", page_id=result["page_id"])
+        code = await call(client, "rag_search_code_examples", query="asyncio.gather", source_id=result["source_id"])
+    assert (code["success"], code["results"], code["error"], code["reason"]) == (True, [], None, "empty_store")
     assert (found["success"], found["return_mode"], found["error"], sources["count"]) == (True, "pages", None, 1)
     assert (pages["total"], pages["source_id"]) == (1, result["source_id"])
     assert "asyncio.gather" in read["page"]["full_content"]  # type: ignore[index]

@@ -165,6 +165,20 @@ describe("search", () => {
     expect(await screen.findByRole("heading", { name: title })).toBeInTheDocument();
   });
 
+  test.each([
+    ["empty_store", "No code example is stored yet"],
+    ["filter_excludes_all", "The filters leave no code example"],
+    ["other_space", "Not readable with the embedding model in use"],
+    ["no_match", "No code example matches"],
+  ])("in code that finds nothing says why: %s", async (reason, title) => {
+    finding(answer([]));
+    server.use(
+      http.post("/api/rag/code-examples", () => HttpResponse.json({ success: true, results: [], reason })),
+    );
+    open("/search?q=zebra&view=code");
+    expect(await screen.findByRole("heading", { name: title })).toBeInTheDocument();
+  });
+
   test("that fails is never an empty list", async () => {
     finding({ detail: errorBody({ error: "The embedding server is gone." }) }, 502);
     open("/search?q=zebra");

@@ -20,6 +20,27 @@ const REASONS: Record<string, { title: string; help: string }> = {
   },
 };
 
+/** The same of code, which is taken out of pages while they are read. */
+const CODE_REASONS: typeof REASONS = {
+  empty_store: {
+    title: "No code example is stored yet",
+    help: "Code is taken out of pages while they are read. Read a source with code examples switched on.",
+  },
+  filter_excludes_all: {
+    title: "The filters leave no code example",
+    help: "No stored code fits all of the chosen filters. Take one of them away.",
+  },
+  no_match: {
+    title: "No code example matches",
+    help: "Code is found by what it does and by its words. Try other words.",
+  },
+};
+
+export function whyNoCode(reason: string | null | undefined) {
+  const known = reason ?? "no_match";
+  return CODE_REASONS[known] ?? whyEmpty(known);
+}
+
 export function whyEmpty(reason: string | null | undefined) {
   return REASONS[reason ?? "no_match"] ?? { title: "Nothing matches", help: "Try other words, or fewer." };
 }

@@ -69,7 +69,7 @@ export const CodeExample = z.object({
 });
 export type CodeExample = z.infer<typeof CodeExample>;
 
-export const CodeAnswer = z.object({ results: z.array(CodeExample) });
+export const CodeAnswer = z.object({ results: z.array(CodeExample), reason: text });
 
 const Value = z.object({ value: z.string(), sources: z.number().catch(0) });
 export const Filters = z.object({

@@ -11,7 +11,7 @@ import type { Answer } from "../api/schemas";
 import { useCodeSearch, useSearch } from "../api/search";
 import { type Asked, MOST } from "../asked";
 import { markedWords } from "../highlight";
-import { whyEmpty } from "../words";
+import { whyEmpty, whyNoCode } from "../words";
 import { CodeHit } from "./CodeHit";
 import { PageHit, PassageHit } from "./Hit";
 
@@ -62,7 +62,14 @@ function CodeResults({ asked, onMore }: ResultsProps) {
   if (!data) return <Skeleton rows={3} shape="h-48 rounded-2xl" label="Searching" />;
   const words = markedWords(asked.query);
   return (
-    <Listed asked={asked} unit="code example" found={data.results.length} onMore={onMore} busy={isFetching}>
+    <Listed
+      asked={asked}
+      unit="code example"
+      found={data.results.length}
+      reason={data.reason}
+      onMore={onMore}
+      busy={isFetching}
+    >
       <ol className="space-y-3" aria-label="Results">
         {data.results.map((hit, place) => (
           <CodeHit key={hit.id ?? place} hit={hit} words={words} />
@@ -106,13 +113,7 @@ function Listed({ asked, unit, found, busy, reason, onMore, children }: ListedPr
 }
 
 function Nothing({ unit, reason }: { unit: string; reason?: string | null }) {
-  const { title, help } =
-    unit === "code example"
-      ? {
-          title: "No code example matches",
-          help: "Code is taken out of pages while they are read. Try other words.",
-        }
-      : whyEmpty(reason);
+  const { title, help } = unit === "code example" ? whyNoCode(reason) : whyEmpty(reason);
   return (
     <div role="status">
       <EmptyState Icon={SearchX} title={title}>
