@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import structlog
@@ -140,6 +140,7 @@ class AnswerService:
             frame=frame,
             lengths=self._lengths,
         )
+        context = replace(context, left_out=found.also(context.left_out))
         numbers = tuple(passage.number for passage in (place.passages() if place.begun else context.passages))
         options = ChatOptions(
             max_tokens=context.answer_tokens,

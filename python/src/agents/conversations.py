@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import asdict, dataclass
 
 from src.errors import ErrorContext, InvalidInput, JsonValue
 from src.store.conversations import Conversation, ConversationRepository
@@ -108,6 +108,10 @@ class ConversationService:
                 for one in found
             ]
         }
+
+    async def attached(self, pages: Sequence[str], pinned_sources: Sequence[str]) -> dict[str, JsonValue]:
+        """Those of the attached pages and sources that are stored; what is missing was deleted."""
+        return {"attached": [asdict(one) for one in await self.store.attached(pages, pinned_sources)]}
 
     async def delete(self, conversation_id: str) -> None:
         """Delete a conversation. Raises NotFound, InvalidInput."""

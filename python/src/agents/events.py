@@ -42,15 +42,19 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """What had no room in the model's context: whole passages, messages of the history, the end of a passage."""
+    """What had no room in the model's context: whole passages, messages of the history, the end of a passage.
+
+    `attachments`: attached pages and sources that are not stored any more.
+    """
 
     passages: int = 0
     messages: int = 0
     passage_cut: bool = False
+    attachments: int = 0
 
     def to_dict(self) -> dict[str, JsonValue]:
         """As JSON."""
-        return {"passages": self.passages, "messages": self.messages, "passage_cut": self.passage_cut}
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

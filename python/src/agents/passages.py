@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from src.search.query import SearchService
-from src.store.conversations import ConversationRepository
+from src.store.conversations import Attached, ConversationRepository
 from src.store.search import ChunkHit, Reason, SearchSpace
 
 from .chat_settings import ChatSettings
+from .events import LeftOut
 
 MOST_PINNED_PASSAGES = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """The passages, best first. `reason`: why there is none; `space`: where similarity can be measured."""
+    """The passages, best first. `reason`: why there is none; `space`: where similarity can be measured.
+
+    `gone` attachments are not stored any more; of the others `unread` passages were too many to be looked at.
+    """
 
     hits: tuple[ChunkHit, ...] = ()
     space: SearchSpace | None = None
     reason: Reason | None = None
+    gone: int = 0
+    unread: int = 0
+
+    def also(self, left_out: LeftOut) -> LeftOut:
+        """`left_out` with what was left out before there was a prompt."""
+        return replace(left_out, passages=left_out.passages + self.unread, attachments=self.gone)
 
 
 async def find(query: str, settings: ChatSettings, search: SearchService, store: ConversationRepository) -> Retrieved:
@@ -33,8 +44,12 @@ async def find(query: str, settings: ChatSettings, search: SearchService, store:
     hits: list[ChunkHit] = []
     space: SearchSpace | None = None
     reason: Reason | None = None
+    attached: Sequence[Attached] = ()
+    if settings.pages or settings.pinned_sources:
+        attached = await store.attached(settings.pages, settings.pinned_sources)
     if settings.pages:
         hits += await store.pinned(settings.pages, query, MOST_PINNED_PASSAGES)
+    unread = sum(one.passages for one in attached) - len(hits)
     if settings.pinned_sources:
         found = await search.search(query, source_ids=settings.pinned_sources, limit=settings.match_count)
         hits, space = [*hits, *found.hits], found.space
@@ -45,4 +60,5 @@ async def find(query: str, settings: ChatSettings, search: SearchService, store:
         hits, space, reason = [*hits, *found.hits], found.space, found.reason
     # The later one of two knows its similarity to the question; the place is that of the first.
     each_once = {hit.id: hit for hit in hits}
-    return Retrieved(tuple(each_once.values()), space, None if hits else reason)
+    gone = len({*settings.pages}) + len({*settings.pinned_sources}) - len(attached)
+    return Retrieved(tuple(each_once.values()), space, None if hits else reason, gone, max(unread, 0))

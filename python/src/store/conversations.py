@@ -88,6 +88,18 @@ class NamedPage:
     source_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A stored page or source that is attached; `passages` are those of a page, 0 for a source."""
+
+    kind: str
+    id: str
+    title: str | None
+    url: str | None
+    source_id: str
+    passages: int
+
+
 class ConversationRepository:
     """The SQL functions of conversations, typed. Every method raises StoreError or a subclass of it."""
 
@@ -190,6 +202,21 @@ class ConversationRepository:
         """Passages of these pages, those with the question's words first."""
         rows = await self._database.call("archon_pinned_chunks", pages=page_ids, question=question, most=most)
         return [chunk_hit(row) for row in rows]
+
+    async def attached(self, pages: Sequence[str], pinned_sources: Sequence[str]) -> list[Attached]:
+        """Those of the attached pages and sources that are stored (still)."""
+        rows = await self._database.call("archon_attached", pages=pages, pinned_sources=pinned_sources)
+        return [
+            Attached(
+                kind=need(row, "kind", str),
+                id=need(row, "id", str),
+                title=maybe(row, "title", str),
+                url=maybe(row, "url", str),
+                source_id=need(row, "source_id", str),
+                passages=maybe(row, "passages", int) or 0,
+            )
+            for row in rows
+        ]
 
     async def pages_named(self, words: str, most: int) -> list[NamedPage]:
         """Pages whose title or address has `words`, latest first."""

@@ -146,6 +146,51 @@ test("pages are attached to the conversation", async () => {
   await waitFor(() => expect(changes).toEqual([{ settings: { ...STORED.settings, pages: ["p1"] } }]));
 });
 
+test("what is attached is listed with what became of it, and can be taken away", async () => {
+  const settings = { ...STORED.settings, pages: ["p1", "p2"], pinned_sources: ["py"] };
+  const messages = [
+    STORED.messages[0],
+    message("a1", "u1", "assistant", "So.", { notes: { left_out: { passages: 2, attachments: 1 } } }),
+  ];
+  const { changes } = keeping({ ...STORED, settings, messages });
+  let asked = "";
+  server.use(
+    http.get("/api/chat/pages", () => HttpResponse.json({ pages: [] })),
+    http.get("/api/chat/attached", ({ request }) => {
+      asked = new URL(request.url).search;
+      return HttpResponse.json({
+        attached: [
+          {
+            kind: "page",
+            id: "p1",
+            title: "Tasks",
+            url: "https://a.example/t",
+            source_id: "py",
+            passages: 3,
+          },
+          { kind: "source", id: "py", title: "Python", url: null, source_id: "py", passages: 0 },
+        ],
+      });
+    }),
+  );
+  const { user } = open("/ask/c1");
+  const shown = await article();
+  expect(shown.getByText(/No room in the model's context for 2 passages/)).toHaveTextContent(
+    "Attached, but not stored any more: 1 page or source.",
+  );
+  await user.click(screen.getByRole("button", { name: "3 attachments" }));
+  const list = within(await screen.findByRole("region", { name: "Attached" }));
+  expect(list.getAllByRole("listitem").map((item) => item.textContent)).toEqual([
+    "Tasks3 passages",
+    "Not stored any moreIt was deleted, and goes into no answer. (p2)",
+    "PythonWhole source",
+  ]);
+  expect(asked).toBe("?page=p1&page=p2&source=py");
+  await user.click(list.getByRole("button", { name: "Take away Not stored any more" }));
+  await waitFor(() => expect(changes).toEqual([{ settings: { ...settings, pages: ["p1"] } }]));
+  expect(screen.getByRole("searchbox", { name: "Find a page or a source" })).toHaveFocus();
+});
+
 test("a long conversation shows what came before when asked", async () => {
   keeping();
   server.use(

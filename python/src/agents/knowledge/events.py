@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
-from src.agents.events import CitationEvent, ErrorEvent, Passage, ReasoningEvent, TokenEvent, UsageEvent
+from src.agents.events import CitationEvent, ErrorEvent, LeftOut, Passage, ReasoningEvent, TokenEvent, UsageEvent
 from src.errors import JsonValue
 from src.inference.models import Outcome
 
@@ -51,7 +51,7 @@ class StartEvent:
             "model": self.model,
             "connection_id": self.connection_id,
             "passages": [],
-            "left_out": {"passages": 0, "messages": 0, "passage_cut": False},
+            "left_out": LeftOut().to_dict(),
             "reason": None,
         }
 

@@ -9,8 +9,10 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from src.agents.chat_settings import MOST_PINNED
+
 from ..request_parts import InRooms, answer
-from .bodies import Text
+from .bodies import Name, Text
 from .chat_bodies import ConversationChange, ShownBranch
 
 router = APIRouter(prefix="/api/chat")
@@ -72,3 +74,13 @@ async def forget(conversation_id: UUID, rooms: InRooms) -> JSONResponse:
 async def pages(rooms: InRooms, search: Words = "", limit: Annotated[int, Query(ge=1, le=100)] = 20) -> JSONResponse:
     """Pages that can be attached to a conversation."""
     return answer(await rooms.conversations.pages(search, limit))
+
+
+@router.get("/attached")
+async def attached(
+    rooms: InRooms,
+    page: Annotated[list[UUID], Query(max_length=MOST_PINNED)] = [],  # noqa: B006 - FastAPI copies it
+    source: Annotated[list[Name], Query(max_length=MOST_PINNED)] = [],  # noqa: B006
+) -> JSONResponse:
+    """Those of the attached pages and sources that are stored still."""
+    return answer(await rooms.conversations.attached([str(one) for one in page], source))

@@ -7,7 +7,7 @@ import {
 } from "@tanstack/react-query";
 import { request, send, withQuery } from "@/shared/api/client";
 import { saveFile } from "@/shared/lib/saveFile";
-import { type ChatSettings, Conversation, ConversationList, Limits, PageNames } from "./schemas";
+import { Attached, type ChatSettings, Conversation, ConversationList, Limits, PageNames } from "./schemas";
 
 export const CONVERSATIONS_KEY = ["conversations"] as const;
 
@@ -105,6 +105,18 @@ export function useLimits(settings: ChatSettings, wanted: boolean) {
     queryFn: ({ signal }) =>
       request(Limits, withQuery("/api/chat/limits", { connection_id, model }), { signal }),
     enabled: wanted,
+  });
+}
+
+/** Those of a conversation's attachments that are stored still. */
+export function useAttached({ pages, pinned_sources }: ChatSettings) {
+  const asked = [...pages.map((id) => ["page", id]), ...pinned_sources.map((id) => ["source", id])];
+  return useQuery({
+    queryKey: ["attached", pages, pinned_sources],
+    queryFn: async ({ signal }) =>
+      (await request(Attached, `/api/chat/attached?${new URLSearchParams(asked)}`, { signal })).attached,
+    enabled: asked.length > 0,
+    placeholderData: keepPreviousData,
   });
 }
 

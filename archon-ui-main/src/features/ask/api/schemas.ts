@@ -53,6 +53,7 @@ const LeftOut = z
     passages: z.number().catch(0),
     messages: z.number().catch(0),
     passage_cut: z.boolean().catch(false),
+    attachments: z.number().catch(0),
   })
   .nullish()
   .catch(null);
@@ -188,4 +189,15 @@ export const PageName = z.object({
   source_id: z.string(),
 });
 export type PageName = z.infer<typeof PageName>;
+export const Attached = z.object({
+  attached: z.array(
+    z.object({
+      kind: z.enum(["page", "source"]),
+      id: z.string(),
+      title: text,
+      url: text,
+      passages: z.number(),
+    }),
+  ),
+});
 export const PageNames = z.object({ pages: z.array(PageName) });

@@ -101,8 +101,15 @@ function LeftOutNote({ answer: { leftOut, outcome } }: { answer: Answer }) {
     leftOut.messages > 0 ? `${plural(leftOut.messages, "earlier message")}` : null,
     leftOut.passage_cut ? "the end of a passage" : null,
   ].filter(Boolean);
-  if (parts.length === 0) return null;
-  return <p className="text-[0.8125rem] text-soft">No room in the model's context for {parts.join(", ")}.</p>;
+  const gone = leftOut.attachments;
+  if (parts.length === 0 && gone === 0) return null;
+  return (
+    <p className="text-[0.8125rem] text-soft">
+      {parts.length > 0 && `No room in the model's context for ${parts.join(", ")}. `}
+      {gone > 0 &&
+        `Attached, but not stored any more: ${plural(gone, "page or source", "pages or sources")}.`}
+    </p>
+  );
 }
 
 function Waiting({ found, started, knowledge }: { found: number; started: boolean; knowledge: boolean }) {

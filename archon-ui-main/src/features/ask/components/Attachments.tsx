@@ -1,5 +1,5 @@
 import { Paperclip, Plus, X } from "lucide-react";
-import { useState } from "react";
+import { useRef, useState } from "react";
 import { useAllSources } from "@/features/knowledge";
 import { plural, shortUrl } from "@/shared/lib/format";
 import { Button, IconButton } from "@/shared/ui/Button";
@@ -8,6 +8,7 @@ import { ErrorNote } from "@/shared/ui/ErrorNote";
 import { usePageNames } from "../api/conversations";
 import type { ChatSettings } from "../api/schemas";
 import type { Changes } from "../hooks/useChatSettings";
+import { AttachedList } from "./AttachedList";
 
 interface AttachmentsProps {
   settings: ChatSettings;
@@ -45,6 +46,12 @@ interface Row {
 
 function Chooser({ settings, onChange }: AttachmentsProps) {
   const [words, setWords] = useState("");
+  const search = useRef<HTMLInputElement>(null);
+  // Whoever detached something from a list stands on a button that is gone.
+  const detach = (changes: Changes) => {
+    search.current?.focus();
+    onChange(changes);
+  };
   const { data: pages, error } = usePageNames(words.trim(), true);
   const { data: sources } = useAllSources(true);
   const has = ({ kind, id }: Row) =>
@@ -71,10 +78,11 @@ function Chooser({ settings, onChange }: AttachmentsProps) {
       kind: "page" as const,
     })),
   ];
-  const gone = settings.pages.length + settings.pinned_sources.length;
   return (
     <div className="space-y-3">
+      <AttachedList settings={settings} onDetach={detach} />
       <input
+        ref={search}
         type="search"
         aria-label="Find a page or a source"
         placeholder="Find a page or a source"
@@ -93,18 +101,21 @@ function Chooser({ settings, onChange }: AttachmentsProps) {
               <span className="line-clamp-1 font-medium">{row.name}</span>
               <span className="line-clamp-1 text-[0.8125rem] text-soft">{row.where}</span>
             </span>
-            <IconButton label={`${has(row) ? "Detach" : "Attach"} ${row.name}`} onClick={() => toggle(row)}>
+            <IconButton
+              label={`${has(row) ? "Detach" : "Attach"} ${spoken(row)}`}
+              onClick={() => toggle(row)}
+            >
               {has(row) ? <X aria-hidden className="size-4" /> : <Plus aria-hidden className="size-4" />}
             </IconButton>
           </li>
         ))}
         {rows.length === 0 && <li className="p-2 text-soft">Nothing of that name is stored.</li>}
       </ul>
-      {gone > 0 && (
-        <Button small look="quiet" onClick={() => onChange({ pages: [], pinned_sources: [] })}>
-          Detach all {gone}
-        </Button>
-      )}
     </div>
   );
+}
+
+/** A source is often called as its page is. */
+function spoken({ kind, name }: Row): string {
+  return kind === "source" ? `the whole source ${name}` : name;
 }
