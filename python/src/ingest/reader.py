@@ -26,6 +26,7 @@ class Readers:
     max_processes: int = MAX_PROCESSES
     time_limit_s: float = 60.0
     _idle: list[Process] = field(default_factory=list)
+    _leaving: list[Process] = field(default_factory=list)
     _slots: asyncio.Semaphore | None = None
 
     async def read(self, request: ReadRequest, body: bytes) -> tuple[Document, ...]:
@@ -47,14 +48,22 @@ class Readers:
             finally:
                 # Also when the job is cancelled: a child in the middle of a document is of no use to the next one.
                 if not whole:
-                    await _end(process)
+                    self._leaving.append(process)
+                    await self._let_go(process)
             self._idle.append(process)
         return frames.documents_of(head, request.url)
 
     async def close(self) -> None:
-        """End all children."""
-        while self._idle:
-            await _end(self._idle.pop())
+        """End all children, also those whose end was broken off by a cancellation. Call it while nothing is read."""
+        self._leaving += self._idle
+        self._idle.clear()
+        while self._leaving:
+            await self._let_go(self._leaving[-1])
+
+    async def _let_go(self, process: Process) -> None:
+        """End one that is leaving. It is known until then: a child that outlives the event loop cannot be closed."""
+        await _end(process)
+        self._leaving.remove(process)
 
     async def _process(self) -> Process:
         while self._idle:

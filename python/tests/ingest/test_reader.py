@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -163,6 +164,18 @@ async def test_a_reader_that_died_while_idle_is_replaced(readers: Readers) -> No
     os.kill(process.pid, signal.SIGKILL)
     await process.wait()
     assert (await _read(readers, "text", "second")).markdown == "second"
+
+
+async def test_a_reader_whose_end_was_broken_off_is_ended_by_the_next_close(readers: Readers) -> None:
+    await _read(readers, "text", "words")
+    process = readers._idle[0]
+    closing = asyncio.create_task(readers.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.wait({closing})
+    before = process.returncode
+    await readers.close()
+    assert (before, process.returncode, closing.cancelled()) == (None, -signal.SIGKILL, True)
 
 
 async def test_a_reader_lets_others_go_first(readers: Readers) -> None:
