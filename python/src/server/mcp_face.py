@@ -12,6 +12,7 @@ from src.config import Environment, reachable
 from src.errors import ArchonError, ErrorContext, JsonValue, ProtocolError, ProviderUnavailable
 
 ASK_WITHIN_S = 3.0
+OTHER = "Stop what uses the port, or set ARCHON_MCP_PORT to another one, and start Archon again."
 START = "Start it with `archon mcp`, or all of Archon with `make up`."
 
 
@@ -91,6 +92,6 @@ class McpFace:
 def _stranger(address: str, context: ErrorContext) -> ProtocolError:
     return ProtocolError(
         f"What answers at {address} is not this Archon's MCP server, or wants another token.",
-        next_step="Stop what uses the port, or set ARCHON_MCP_PORT to another one, and start Archon again.",
+        next_step=OTHER,
         context=context,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from contextlib import AsyncExitStack
 
@@ -10,22 +11,23 @@ from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import Implementation, TextContent
 
-from src.errors import ArchonError, ErrorContext, ProtocolError, ProviderUnavailable
+from src.errors import ArchonError, ErrorContext, ProtocolError, ProviderTimeout, ProviderUnavailable
 
-from .mcp_face import START, Trial, Tried
+from .mcp_face import OTHER, START, Trial, Tried
 from .version import version
 
 TRY_WITHIN_S = 30.0
+"""For all of it: whoever watches gives up at about this time."""
 TRIED_TOOL = "rag_get_available_sources"
 
 
-async def try_it(url: str, headers: dict[str, str]) -> Trial:
+async def try_it(url: str, headers: dict[str, str], within_s: float = TRY_WITHIN_S) -> Trial:
     """List the tools and call one, with the protocol's own client. A failure stands in the trial."""
     steps: list[Tried] = []
     tools: tuple[tuple[str, str], ...] = ()
     began = time.monotonic()
     try:
-        async with AsyncExitStack() as stack:
+        async with asyncio.timeout(within_s), AsyncExitStack() as stack:
             client = await stack.enter_async_context(_client(url, headers, stack))
             steps.append(_took("connect", url, began))
             began = time.monotonic()
@@ -39,7 +41,7 @@ async def try_it(url: str, headers: dict[str, str]) -> Trial:
         return Trial(url, tuple(steps), tools, _told(said))
     except* (MCPError, httpx2.HTTPError, OSError, TimeoutError, ValueError) as failures:
         failed = ("connect", "list_tools", f"call {TRIED_TOOL}")[len(steps)]
-        error = _failure(url, failures)
+        error = _failure(url, failures, within_s)
         steps.append(Tried(failed, False, error.message, round((time.monotonic() - began) * 1000)))
     return Trial(url, tuple(steps), tools, error)
 
@@ -51,16 +53,27 @@ def _client(url: str, headers: dict[str, str], stack: AsyncExitStack) -> Client:
     return Client(streamable_http_client(url, http_client=http), client_info=about)
 
 
-def _failure(url: str, failures: BaseExceptionGroup[Exception]) -> ArchonError:
+def _failure(url: str, failures: BaseExceptionGroup[Exception], within_s: float) -> ArchonError:
     first = _first(failures)
     context = ErrorContext(operation="mcp", url=url)
+    if isinstance(first, TimeoutError | httpx2.TimeoutException):
+        return ProviderTimeout(
+            f"The MCP server at {url} did not answer within {within_s:g} s.",
+            next_step="Stop it with `archon down`, and start it anew with `archon up`.",
+            context=context,
+        )
     if isinstance(first, httpx2.TransportError | OSError):
         return ProviderUnavailable(
             f"The MCP server does not answer at {url} ({type(first).__name__}).",
             next_step=START,
             context=context,
         )
-    return ProtocolError(f"The MCP server answered with a failure: {str(first)[:300]}", context=context)
+    said = str(first).partition("\n")[0][:300]
+    return ProtocolError(
+        f"What answers at {url} is not this Archon's MCP server, or wants another token ({said}).",
+        next_step=OTHER,
+        context=context,
+    )
 
 
 def _told(said: str) -> ArchonError | None:

@@ -13,6 +13,8 @@ import pytest
 from src.config import REPOSITORY, load_environment
 from src.mcp_server.edge import Edge
 from src.mcp_server.mcp_server import create_app
+from src.server.mcp_trial import try_it
+from tests.fakes.model_server import Reply, Silence, running
 from tests.server.conftest import StartServer, start_server  # noqa: F401 - a fixture
 
 from .test_tools import TOOLS, call, client_of, mcp_server
@@ -102,6 +104,37 @@ async def test_without_it_the_state_is_stopped_and_the_trial_says_why(
     assert (status["status"], health["status"], trial["ok"]) == ("stopped", "unhealthy", False)
     assert "archon mcp" in str(trial["error"]["next_step"])  # type: ignore[index]
     assert [step["ok"] for step in trial["steps"]] == [False]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "said"),
+    [
+        (Reply(body=b"<html>", content_type="text/html"), "protocol", "is not this Archon's MCP server"),
+        (Reply(status=404, body={}), "protocol", "is not this Archon's MCP server"),
+        (Silence(), "timeout_total", "did not answer within 0.5 s"),
+    ],
+)
+async def test_a_stranger_on_its_port_is_no_riddle(answer: Reply | Silence, code: str, said: str) -> None:
+    async with running() as stranger:
+        stranger.on("/mcp", answer)
+        trial = await try_it(f"{stranger.url}/mcp", {"Authorization": "Bearer correct-horse-battery"}, 0.5)
+    assert [(step.step, step.ok) for step in trial.steps] == [("connect", False)]
+    assert trial.error is not None
+    assert (trial.error.code, said in trial.error.message) == (code, True)
+    assert "archon" in trial.error.next_step.lower()
+    assert "correct-horse" not in str(trial.to_dict())
+
+
+async def test_another_token_is_said_and_no_token_is_shown(
+    start_server: StartServer,  # noqa: F811
+    free_port: int,
+) -> None:
+    values = {"ARCHON_BIND": "0.0.0.0", "ARCHON_TOKEN": "correct-horse-battery"}
+    async with mcp_server(f"http://127.0.0.1:{free_port}", **values) as url:
+        rest = start_server(ARCHON_MCP_PORT=port_of(url))
+        trial, status = await asked(rest, "/api/mcp/test", "POST"), await asked(rest, "/api/mcp/status")
+    assert "another token" in str(trial["error"]["error"])  # type: ignore[index]
+    assert (status["status"], "another token" in str(status["message"])) == ("error", True)
 
 
 @pytest.fixture

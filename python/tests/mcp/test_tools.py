@@ -109,6 +109,15 @@ async def test_every_tool_of_v1_is_listed(free_port: int) -> None:
         assert {tool.name for tool in (await client.list_tools()).tools} == TOOLS
 
 
+@pytest.mark.parametrize("path", ["/mcp", "/mcp/"])
+async def test_both_spellings_answer_without_a_redirect(free_port: int, path: str) -> None:
+    asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+    accepts = {"Accept": "application/json, text/event-stream"}
+    async with mcp_server(f"http://127.0.0.1:{free_port}") as url, httpx.AsyncClient() as client:
+        answer = await client.post(f"{url}{path}", json=asked, headers=accepts)
+    assert (answer.status_code, len(answer.json()["result"]["tools"])) == (200, len(TOOLS))
+
+
 async def test_a_server_that_is_down_is_said_inside_the_answer(free_port: int) -> None:
     async with client_of(f"http://127.0.0.1:{free_port}") as client:
         body = await call(client, "rag_search_knowledge_base", query="x")

@@ -143,6 +143,28 @@ export const ASSISTANTS: readonly Assistant[] = [
     ],
   },
   {
+    id: "cline",
+    name: "Cline",
+    docs: "https://docs.cline.bot/mcp/configuring-mcp-servers",
+    setups: (url, token) => [
+      {
+        where: "cline_mcp_settings.json (MCP Servers, Configure, Configure MCP Servers)",
+        text: pretty({ mcpServers: { [NAME]: { type: "streamableHttp", url, ...headers(token) } } }),
+      },
+    ],
+  },
+  {
+    id: "kiro",
+    name: "Kiro",
+    docs: "https://kiro.dev/docs/mcp/configuration",
+    setups: (url, token) => [
+      {
+        where: "~/.kiro/settings/mcp.json, or .kiro/settings/mcp.json in a project",
+        text: pretty({ mcpServers: { [NAME]: { url, ...headers(token) } } }),
+      },
+    ],
+  },
+  {
     id: "other",
     name: "Other",
     docs: "https://modelcontextprotocol.io/docs/getting-started/intro",

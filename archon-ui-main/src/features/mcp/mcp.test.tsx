@@ -48,6 +48,12 @@ describe("the lines for an assistant", () => {
     expect(screen.getByText(/"serverUrl": "http:\/\/localhost:8051\/mcp"/)).toBeInTheDocument();
     await user.click(screen.getByRole("tab", { name: "Codex" }));
     expect(screen.getByText(/\[mcp_servers.archon\]/)).toBeInTheDocument();
+    await user.click(screen.getByRole("tab", { name: "Cline" }));
+    expect(screen.getByText(/"type": "streamableHttp"/)).toBeInTheDocument();
+    expect(screen.getAllByRole("tab").map((tab) => tab.textContent)).toEqual([
+      ...["Claude Code", "Claude Desktop", "Cursor", "VS Code", "Windsurf", "Gemini CLI", "Codex"],
+      ...["Cline", "Kiro", "Other"],
+    ]);
   });
 
   test("carry a place for the token where the server wants one, and never a token", () => {
