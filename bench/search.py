@@ -50,8 +50,6 @@ P95_LIMIT_MS = {4_000: 20.0, 20_000: 20.0, 100_000: 20.0, 1_000_000: 60.0}
 RECALL_LIMIT = 0.97
 WARM_UP = 10
 SOURCES = 100
-PART = 100_000
-"""Vectors in a part with an index of its own: so many are indexed at once within the memory that the product takes."""
 CACHE = REPOSITORY / ".archon" / "bench"
 FILTERS = {"all": None, "1 %": ("bench-0",), "25 %": tuple(f"bench-{number}" for number in range(1, 26))}
 
@@ -190,9 +188,10 @@ async def fill(
         await connection.execute(_PAGES, {"chunks": chunks, "sources": SOURCES})
         await connection.execute(_CHUNKS, {"chunks": chunks, "sources": SOURCES, "real": len(texts)})
         await without_index(connection, space)
-        for part in range(-(-chunks // PART)):
+        capacity = await _part_capacity(connection, len(vectors[0]))
+        for part in range(-(-chunks // capacity)):
             await connection.execute("select archon_part_ensure(%s, %s)", (space, part))
-            bounds = {"first": part * PART, "last": min((part + 1) * PART, chunks) - 1}
+            bounds = {"first": part * capacity, "last": min((part + 1) * capacity, chunks) - 1}
             counts = {"real": len(texts), "noises": NOISES, "space": space, "part": part}
             await connection.execute(_VECTORS, bounds | counts)
             await connection.execute("select archon_part_index(%s, %s)", (space, part))
@@ -200,6 +199,12 @@ async def fill(
     await settled(url)
     print(f"  stored {chunks:,} chunks with index in {time.perf_counter() - started:.1f} s", flush=True)
     return space
+
+
+async def _part_capacity(connection: psycopg.AsyncConnection, dimensions: int) -> int:
+    """Vectors that the product puts into one part, with an index of its own."""
+    row = await (await connection.execute("select archon_part_capacity(%s)", (dimensions,))).fetchone()
+    return int(row[0]) if row else 0
 
 
 async def _originals(connection: psycopg.AsyncConnection, texts: Sequence[str], vectors: Sequence[Vector]) -> None:

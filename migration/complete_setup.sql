@@ -19,7 +19,7 @@ do $archon_check$
 declare
   installed text := (select extversion from pg_extension where extname = 'vector');
   unknown text := (select string_agg(version, ', ' order by version) from archon_migrations
-                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0099', '0101', '0103', '0104', '0110', '0111', '0112', '0113', '0114', '0115', '0116', '0117', '0130', '0131', '0140'));
+                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0099', '0101', '0103', '0104', '0110', '0111', '0112', '0113', '0114', '0115', '0116', '0117', '0118', '0130', '0131', '0140', '0141'));
 begin
   if string_to_array(substring(installed from '^[0-9]+[.][0-9]+'), '.')::integer[] < array[0, 8] then
     raise exception 'pgvector % is too old: run "alter extension vector update".', installed;
@@ -4989,6 +4989,166 @@ $archon_file_0117$;
   insert into archon_migrations (version, migration_name, checksum) values ('0117', 'vectors_gone', 'ea50a466d175044defc2db33003f69df');
 end $archon_step_0117$;
 
+do $archon_step_0118$
+begin
+  if exists (select 1 from archon_migrations where version = '0118') then
+    return;
+  end if;
+  execute $archon_file_0118$
+-- Few parts, however the vectors came: a fresh part is closed while it is still small, so that little is read exactly,
+-- and closed parts of about the same size are put together, so that a search has few indexes to go through.
+
+-- What an index may be built with, in kilobytes: 256 MB, or more where the server is set up for it.
+create or replace function archon_build_memory() returns integer language sql stable as $$
+  select greatest(262144, (select s.setting::integer from pg_settings s where s.name = 'maintenance_work_mem'))
+$$;
+
+-- Vectors in one part at most: those whose graph is built in that memory, since beyond it a build takes many times as
+-- long. A node is its vector and 800 bytes (pgvector 0.8, m = 16: 32 neighbours of 16 bytes, and what is around them).
+create or replace function archon_part_capacity(dimensions integer) returns integer language sql stable as $$
+  select (archon_build_memory() * 1024.0 / (800 + case when dimensions <= 2000 then 4 else 2 end * dimensions))::integer
+$$;
+
+-- As before, in the memory there is.
+create or replace function archon_part_index(space integer, part integer) returns void language plpgsql as $$
+declare
+  name text := archon_part_ensure(space, part);
+begin
+  perform pg_advisory_xact_lock(hashtext(archon_part_index_name(space, part)));
+  perform archon_vector_index(name, archon_part_index_name(space, part), s.dimensions)
+  from archon_embedding_spaces s where s.id = space;
+end $$;
+
+-- HNSW over a cast: `vector` to 2,000 dimensions, `halfvec` to 4,000, exact above.
+create or replace function archon_vector_index(table_name text, index_name text, dimensions integer) returns void
+language plpgsql as $$
+declare
+  cast_type text := case when dimensions <= 2000 then 'vector' when dimensions <= 4000 then 'halfvec' end;
+begin
+  if cast_type is not null then
+    perform set_config('maintenance_work_mem', archon_build_memory() || 'kB', true);
+    execute format('create index if not exists %I on %I using hnsw ((embedding::%s(%s)) %s_cosine_ops)',
+      index_name, table_name, cast_type, dimensions, cast_type);
+  end if;
+end $$;
+
+alter function archon_index_build(integer, boolean) reset maintenance_work_mem;
+
+-- Vectors in the fresh part of each space that is in use, counted to `most`.
+create or replace function archon_fresh_parts(most integer) returns table (space_id integer, fresh integer)
+language plpgsql stable as $$
+declare
+  space record;
+begin
+  for space in select s.id, s.fresh_part from archon_embedding_spaces s where s.state <> 'retired' order by s.id loop
+    space_id := space.id;
+    execute format('select count(*) from (select 1 from archon_chunk_vectors v where v.space_id = %s and v.part = %s
+      limit %s) few', space.id, space.fresh_part, most) into fresh;
+    return next;
+  end loop;
+end $$;
+
+-- Which parts of a space to put together, the smallest first: the most of them of which each is at most twice as large
+-- as those before it together. So each vector is moved a few times at most, and what is left differs in size. Null
+-- where there are no two. Part 0 stays: it is where vectors of a space of former versions are.
+create or replace function archon_parts_alike(space integer) returns integer[] language sql stable as $$
+  with closed as (
+    select substring(c.relname from '_p([0-9]+)$')::integer as part, greatest(c.reltuples, 1) as size
+    from pg_partition_tree(to_regclass('archon_chunk_vectors_s' || space)) t join pg_class c on c.oid = t.relid
+    where t.isleaf
+  ), running as (
+    select c.part, c.size, sum(c.size) over (order by c.size, c.part) as together,
+      row_number() over (order by c.size, c.part) as place
+    from closed c join archon_embedding_spaces s on s.id = space
+    where c.part not in (0, s.fresh_part) and to_regclass(archon_part_index_name(space, c.part)) is not null
+  ), last as (
+    select max(r.place) as place from running r join archon_embedding_spaces s on s.id = space
+    where r.place > 1 and 3 * r.size <= 2 * r.together and r.together <= archon_part_capacity(s.dimensions)
+  )
+  select array_agg(r.part order by r.place) from running r, last l where r.place <= l.place
+$$;
+
+-- Closed parts of the spaces in use that could be put together, most first.
+create or replace function archon_parts_mergeable() returns table (space_id integer, parts integer)
+language sql stable as $$
+  select s.id, cardinality(archon_parts_alike(s.id)) from archon_embedding_spaces s
+  where s.state <> 'retired' and archon_parts_alike(s.id) is not null order by 2 desc, 1
+$$;
+
+-- Put parts of a space together, if there are any to be; as `archon_index_build`. The new part is made aside; it takes the
+-- place of the others in one step, so that every search sees each vector once.
+create or replace function archon_parts_merge(space integer) returns table (built boolean, busy boolean)
+language plpgsql set statement_timeout = '12h' as $$
+#variable_conflict use_column
+declare
+  home constant text := 'archon_chunk_vectors_s' || archon_parts_merge.space;
+  draft constant text := home || '_draft';
+  draft_index constant text := archon_part_index_name(archon_parts_merge.space, 0) || '_draft';
+  alike integer[];
+  target integer;
+begin
+  built := false;
+  busy := not pg_try_advisory_xact_lock(hashtext('archon_index_next'));
+  if not busy then
+    alike := archon_parts_alike(archon_parts_merge.space);
+  end if;
+  if alike is not null then
+    -- From here on nobody takes vectors away: they stay behind, as while an index is built.
+    perform pg_advisory_xact_lock(hashtext('archon_vectors'));
+    target := alike[1];
+    execute format('create table %I (like archon_chunk_vectors including defaults including constraints,
+      primary key (chunk_id, space_id, part))', draft);
+    execute format('alter table %I alter column embedding set storage external', draft);
+    for n in 1 .. cardinality(alike) loop
+      execute format('insert into %I (space_id, part, chunk_id, embedding) select space_id, %s, chunk_id, embedding from %I',
+        draft, target, home || '_p' || alike[n]);
+    end loop;
+    perform archon_vector_index(draft, draft_index, s.dimensions)
+    from archon_embedding_spaces s where s.id = archon_parts_merge.space;
+    execute format('alter table %I add check (space_id = %s and part = %s)', draft, archon_parts_merge.space, target);
+    perform archon_lock_briefly(array[home] || array(select home || '_p' || a.part from unnest(alike) a (part)));
+    for n in 1 .. cardinality(alike) loop
+      execute format('drop table %I', home || '_p' || alike[n]);
+    end loop;
+    execute format('alter table %I rename to %I', draft, home || '_p' || target);
+    execute format('alter index %I rename to %I', draft_index, archon_part_index_name(archon_parts_merge.space, target));
+    execute format('alter table %I attach partition %I for values in (%s)', home, home || '_p' || target, target);
+    built := true;
+  end if;
+  return next;
+end $$;
+
+-- Have tables alone without making others wait: who uses them is waited for a fifth of a second, then everybody goes on for
+-- half a second. Raises lock_not_available after a minute of this.
+create or replace function archon_lock_briefly(tables text[]) returns void language plpgsql as $$
+declare
+  wanted constant text := (select string_agg(format('only %I', t), ', ') from unnest(tables) t);
+begin
+  perform set_config('lock_timeout', '200ms', true);
+  for attempt in 1 .. 85 loop
+    begin
+      execute 'lock table ' || wanted || ' in access exclusive mode';
+      return;
+    exception when lock_not_available then
+      perform pg_sleep(0.5);
+    end;
+  end loop;
+  raise exception 'in use all the time: %', tables using errcode = 'lock_not_available';
+end $$;
+
+-- Words that are not in their index yet are read one by one by every search: at most 256 kB of them rather than 4 MB.
+alter index archon_crawled_pages_text set (gin_pending_list_limit = 256);
+alter index archon_crawled_pages_headings set (gin_pending_list_limit = 256);
+
+-- Not used any more.
+drop function if exists archon_fresh_state(integer, integer);
+drop function if exists archon_fresh_move(integer, integer);
+
+select archon_close_to_others();
+$archon_file_0118$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0118', 'few_parts', '624591c2f0344137c58082f8ddc4636c');
+end $archon_step_0118$;
+
 do $archon_step_0130$
 begin
   if exists (select 1 from archon_migrations where version = '0130') then
@@ -5103,5 +5263,95 @@ select archon_close_to_others();
 $archon_file_0140$;
   insert into archon_migrations (version, migration_name, checksum) values ('0140', 'code_why_empty', '7c5b915d2e2d237633a354f577c1d800');
 end $archon_step_0140$;
+
+do $archon_step_0141$
+begin
+  if exists (select 1 from archon_migrations where version = '0141') then
+    return;
+  end if;
+  execute $archon_file_0141$
+-- Several workers at one change of the embedding model: the texts without a vector are handed out in the order of their
+-- ids, some at a time, each to one worker. What one of them took and did not write is still without a vector when the
+-- next round begins at the first id again, which it does until none is left.
+create table archon_reembed_rounds (
+  job_id uuid not null references archon_jobs (id) on delete cascade,
+  kind text not null,
+  after bigint not null default 0,
+  is_open boolean not null default true,
+  helped integer not null default 0,
+  primary key (job_id, kind)
+);
+
+-- A new round, led by `worker`; whoever helped in the last one helps no more.
+create function archon_reembed_begin(job uuid, worker text) returns void language plpgsql as $$
+begin
+  perform archon_require_lease(job, worker);
+  delete from archon_job_helpers h where h.job_id = job;
+  insert into archon_reembed_rounds as r (job_id, kind) select job, unnest(array['chunk', 'example'])
+  on conflict (job_id, kind) do update set after = 0, is_open = true;
+end $$;
+
+-- The next texts of a round; none: all were handed out.
+create function archon_reembed_take(job uuid, worker text, space integer, kind text, row_limit integer)
+returns table (id bigint, content text, url text) language plpgsql as $$
+#variable_conflict use_column
+declare
+  begun bigint;
+  last bigint;
+begin
+  perform archon_require_lease(job, worker);
+  select r.after into begun from archon_reembed_rounds r
+  where r.job_id = job and r.kind = archon_reembed_take.kind for update;
+  for id, content, url in
+    select p.id, p.content, p.url from archon_space_pending(space, archon_reembed_take.kind, begun, row_limit) p order by p.id
+  loop
+    last := id;
+    return next;
+  end loop;
+  update archon_reembed_rounds r set after = coalesce(last, r.after), is_open = last is not null
+  where r.job_id = job and r.kind = archon_reembed_take.kind;
+end $$;
+
+-- Join the change that is under way, or no row: there is none, or enough help already.
+create function archon_reembed_join(worker text, lease_s double precision, most_helpers integer)
+returns setof archon_jobs language plpgsql as $$
+#variable_conflict use_column
+declare
+  chosen archon_jobs;
+begin
+  select j.* into chosen from archon_jobs j
+  where j.state = 'running' and j.kind = 'reembed' and not j.cancel_requested and not j.pause_requested
+    and j.lease_until > now() and j.lease_owner <> worker
+    and exists (select 1 from archon_reembed_rounds r where r.job_id = j.id and r.is_open)
+    and (select count(*) from archon_job_helpers h where h.job_id = j.id and h.lease_until > now()) < most_helpers;
+  if not found then
+    return;
+  end if;
+  insert into archon_job_helpers as h (job_id, worker, lease_until)
+  values (chosen.id, archon_reembed_join.worker, now() + make_interval(secs => lease_s))
+  on conflict (job_id, worker) do update set lease_until = excluded.lease_until;
+  return next chosen;
+end $$;
+
+-- A helper wrote so many vectors.
+create function archon_reembed_tell(job uuid, kind text, written integer) returns void language sql as $$
+  update archon_reembed_rounds r set helped = r.helped + written
+  where r.job_id = job and r.kind = archon_reembed_tell.kind
+$$;
+
+-- What helpers wrote since this was asked last, and whether one still works.
+create function archon_reembed_helped(job uuid) returns table (written integer, busy boolean) language sql as $$
+  with told as (select r.kind, r.helped from archon_reembed_rounds r where r.job_id = job and r.helped > 0 for update),
+  taken as (
+    update archon_reembed_rounds r set helped = 0 from told where r.job_id = job and r.kind = told.kind
+    returning told.helped)
+  select coalesce((select sum(t.helped) from taken t), 0)::integer,
+    exists (select 1 from archon_job_helpers h where h.job_id = job and h.lease_until > now())
+$$;
+
+select archon_close_to_others();
+$archon_file_0141$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0141', 'shared_reembedding', 'f4d1ffa2bc55f885f5d05245bc8dbaf1');
+end $archon_step_0141$;
 
 select archon_close_to_others();

@@ -1,4 +1,4 @@
-"""Builds the indexes that wait, one after the other, beside whatever else is done."""
+"""Builds the indexes that wait, one after the other, beside whatever else is done, and puts small ones together."""
 
 from __future__ import annotations
 
@@ -17,20 +17,33 @@ _log = structlog.get_logger("archon.ingest.indexes")
 
 _AGAIN_S = 900.0
 """An index that a database's time limit ended is not begun again and again."""
+_MANY_PARTS = 8
+"""Parts that are put together even while more come: a search goes through each of them in about a millisecond."""
+_ANALYZE_EVERY_S = 60.0
 _STEP = "Where a time limit ends it: `DATABASE_URL=<connection string> archon migrate --build-indexes`."
 
 
 @dataclass(slots=True)
 class IndexBuilder:
-    """Builds while it runs, whenever it was woken. Cancelled, it ends the build under way; nothing of that stays."""
+    """Builds while it runs, whenever it was woken. Cancelled, it ends the build under way; nothing of that stays.
+
+    Putting parts together can wait: a build that becomes due meanwhile ends it.
+    """
 
     database: Database
     room: DiskRoom | None = None
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
+    _calm: bool = True
+    _merging: asyncio.Task[bool] | None = None
     _not_before: float = float("-inf")
+    _analyzed_at: float = float("-inf")
+    _changed: bool = False
 
-    def wake(self) -> None:
-        """Some index may be waiting."""
+    def wake(self, *, calm: bool = True) -> None:
+        """Some index may be waiting. Not `calm`: many vectors are coming, whose indexes should not wait for others."""
+        if self._merging is not None and self._calm and not calm:
+            self._merging.cancel()
+        self._calm = calm
         self._woken.set()
 
     async def run(self) -> None:
@@ -45,20 +58,34 @@ class IndexBuilder:
         if time.monotonic() < self._not_before:
             return
         try:
-            built = await self._build()
-            if built:
-                _log.info("indexes_built", count=built)
+            await self._build()
+            if self._changed and (self._calm or time.monotonic() - self._analyzed_at > _ANALYZE_EVERY_S):
                 await spaces.analyze(self.database)
+                self._changed, self._analyzed_at = False, time.monotonic()
         except ArchonError as error:
             self._not_before = time.monotonic() + _AGAIN_S
             step = error.next_step if isinstance(error, DiskFull) else _STEP
             _log.warning("index_not_built", reason=error.message, again_in_s=_AGAIN_S, next_step=step)
 
-    async def _build(self) -> int:
-        """How many were built. Those of Archon v1's own only while no job would wait for it."""
+    async def _build(self) -> None:
+        """All that waits, then what can be put together. Archon v1's own only while no job would wait for it."""
         if self.room is not None:
             await asyncio.to_thread(self.room.require)
-        built = 0
-        while await indexes.build_next(self.database, of_v1=not await jobs.unfinished(self.database)):
-            built += 1
-        return built
+        while await self._next() or await self._merged():
+            self._changed = True
+            _log.info("index_built")
+
+    async def _next(self) -> bool:
+        return await indexes.build_next(self.database, of_v1=not await jobs.unfinished(self.database))
+
+    async def _merged(self) -> bool:
+        """Whether parts were put together."""
+        least = 2 if self._calm else _MANY_PARTS
+        merging = self._merging = asyncio.create_task(indexes.merge_next(self.database, least=least))
+        try:
+            await asyncio.wait({merging})
+        finally:
+            self._merging = None
+            merging.cancel()
+            await asyncio.wait({merging})
+        return not merging.cancelled() and merging.result()

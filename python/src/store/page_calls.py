@@ -1,10 +1,15 @@
-"""What an ingest asks for every page, many at once.
+"""Who comes first at the database: a person's search, then what an ingest asks for every page, many at once.
 
 Over a REST face those that wait go together, since a round trip is dear there. Straight to Postgres some connections
 are kept from them, so that a person's search does not stand behind hundreds of pages.
 """
 
 from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 PAGE_CALLS = frozenset(
     {
@@ -16,3 +21,40 @@ PAGE_CALLS = frozenset(
         "archon_frontier_settle",
     }
 )
+
+SEARCHES = frozenset({"archon_search", "archon_search_code"})
+"""What a person waits for."""
+_GIVES_WAY_S = 0.25
+"""How long a page's call lets searches go first: then it goes on beside them, however many come."""
+
+
+class Turns:
+    """Lets the calls of pages begin while no search is under way, so many of them at once."""
+
+    def __init__(self, pages: int) -> None:
+        self._pages = asyncio.Semaphore(pages)
+        self._searches = 0
+        self._free = asyncio.Event()
+        self._free.set()
+
+    @contextmanager
+    def search(self) -> Iterator[None]:
+        """A search is under way while the block runs."""
+        self._searches += 1
+        self._free.clear()
+        try:
+            yield
+        finally:
+            self._searches -= 1
+            if not self._searches:
+                self._free.set()
+
+    @asynccontextmanager
+    async def page(self) -> AsyncIterator[None]:
+        """The turn of a page's call."""
+        async with self._pages:
+            if self._searches:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_GIVES_WAY_S):
+                        await self._free.wait()
+            yield

@@ -24,7 +24,7 @@ from src.errors import ErrorContext, StoreUnavailable, redact_url
 from . import vectors
 from .database import Json, Row, SqlValue, StoreState
 from .failures import ours
-from .page_calls import PAGE_CALLS
+from .page_calls import PAGE_CALLS, SEARCHES, Turns
 
 MIN_VECTOR_VERSION = (0, 8)
 """pgvector 0.8 brought iterative index scans, which filtered search needs to keep its recall."""
@@ -40,7 +40,7 @@ class PostgresDatabase:
     def __init__(self, url: str, *, kind: str = "postgres", max_connections: int = 10) -> None:
         self._url = url
         self._kind = kind
-        self._pages = asyncio.Semaphore(max(1, max_connections - _FOR_PEOPLE))
+        self._turns = Turns(max(1, max_connections - _FOR_PEOPLE))
         self._used: WeakKeyDictionary[psycopg.AsyncConnection[DictRow], float] = WeakKeyDictionary()
         self._pool: AsyncConnectionPool[psycopg.AsyncConnection[DictRow]] = AsyncConnectionPool(
             url,
@@ -74,8 +74,15 @@ class PostgresDatabase:
 
     async def call(self, function: str, /, **arguments: SqlValue) -> list[Row]:
         with _typed(function, self._url):
-            async with self._pages if function in PAGE_CALLS else nullcontext(), self._connection() as connection:
-                return await _rows(connection, function, arguments)
+            if function in SEARCHES:
+                with self._turns.search():
+                    return await self._once(function, arguments)
+            async with self._turns.page() if function in PAGE_CALLS else nullcontext():
+                return await self._once(function, arguments)
+
+    async def _once(self, function: str, arguments: Mapping[str, SqlValue]) -> list[Row]:
+        async with self._connection() as connection:
+            return await _rows(connection, function, arguments)
 
     async def call_long(self, function: str, /, **arguments: SqlValue) -> list[Row]:
         with _typed(function, self._url):

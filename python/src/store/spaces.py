@@ -86,10 +86,10 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class FreshPart:
-    """Vectors of a space that are in no index yet, and all of them (estimated above 10,000)."""
+    """Vectors of a space that are in no index yet and not on the way into one."""
 
+    space_id: int
     fresh: int
-    total: int
 
 
 async def ensure(
@@ -185,14 +185,6 @@ async def gap(database: Database, space_id: int) -> Gap:
     return Gap(columns.number(row, "missing"), columns.number(row, "total"))
 
 
-async def pending(database: Database, space_id: int, kind: TextKind, *, after: int, limit: int) -> list[PendingText]:
-    """Texts without a vector in the space, by id, after an id. Raises StoreError."""
-    rows = await database.call("archon_space_pending", space=space_id, kind=kind, after=after, row_limit=limit)
-    return [
-        PendingText(columns.number(row, "id"), columns.text(row, "content"), columns.text(row, "url")) for row in rows
-    ]
-
-
 async def fill(
     database: Database,
     job_id: str,
@@ -263,21 +255,15 @@ async def forgive(database: Database, but: int) -> None:
     await database.call("archon_spaces_forgive", but=but)
 
 
-async def fresh_part(database: Database, space_id: int, *, most: int) -> FreshPart:
-    """Vectors that are in no index yet, counted to `most`. Raises StoreError."""
-    row = (await database.call("archon_fresh_state", space=space_id, most=most))[0]
-    return FreshPart(columns.number(row, "fresh"), columns.number(row, "total"))
+async def fresh_parts(database: Database, *, most: int) -> list[FreshPart]:
+    """The fresh part of each space in use, counted to `most`. Raises StoreError."""
+    rows = await database.call("archon_fresh_parts", most=most)
+    return [FreshPart(columns.number(row, "space_id"), columns.number(row, "fresh")) for row in rows]
 
 
 async def close_fresh_part(database: Database, space_id: int) -> None:
     """Write into a new part from now on; the closed one waits for its index. Raises StoreError."""
     await database.call("archon_fresh_close", space=space_id)
-
-
-async def move_fresh(database: Database, space_id: int, *, most: int) -> int:
-    """Put up to `most` fresh vectors into the indexed part; how many. Raises StoreError."""
-    rows = await database.call("archon_fresh_move", space=space_id, most=most)
-    return columns.number(rows[0], "archon_fresh_move")
 
 
 async def analyze(database: Database) -> None:

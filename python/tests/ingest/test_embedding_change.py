@@ -10,9 +10,9 @@ import psycopg
 import pytest
 
 from src.errors import FormerModelAway
-from src.ingest.caretaker import index_plan
+from src.ingest.caretaker import wants_index
 from src.ingest.reembed import BATCH, mean
-from src.ingest.requests import CrawlRequest
+from src.ingest.requests import CrawlRequest, UploadRequest
 from src.ingest.service import IngestService
 from src.store import spaces
 from src.store.postgres import PostgresDatabase
@@ -210,15 +210,17 @@ async def test_a_change_killed_after_the_switch_still_drops_the_former_vectors(
 
 
 async def test_a_change_that_failed_is_begun_again_when_settings_are_saved_and_not_every_minute(
-    filled: IngestService, now: Chosen, other: ModelServer
+    filled: IngestService, database: PostgresDatabase, now: Chosen, other: ModelServer
 ) -> None:
     refused = Reply(400, {"error": {"message": "no such words", "type": "BadRequestError"}})
     other.on("/v1/embeddings", lambda r: refused if "ords" in str(r.json()) else embed_reply("other", 6)(r))
     failed = await changed(filled, now, other.url)
     by_itself = await filled.caretaker.look_at_model()
     filled.caretaker.nudge()
-    saved = await filled.caretaker.look_at_model()
-    assert (failed.status, by_itself, saved is None) == ("failed", None, False)
+    async with asyncio.timeout(10):
+        while len(await reembedding(database)) < 2:
+            pass
+    assert (failed.status, by_itself) == ("failed", None)
 
 
 async def test_several_workers_make_one_change(
@@ -231,6 +233,80 @@ async def test_several_workers_make_one_change(
         end = await ended(filled, job.id)
     texts = [text for text in embedded_texts(other) if "Words of" in text]
     assert (end.status, len(texts), len(set(texts))) == ("completed", 3, 3)
+
+
+@pytest.fixture
+async def third() -> AsyncIterator[ModelServer]:
+    """The other embedding model on another server."""
+    async with running() as server:
+        server.on("/v1/embeddings", embed_reply(seed="other", size=6))
+        yield server
+
+
+async def _many(database: PostgresDatabase, now: Chosen) -> None:
+    """More passages than one worker takes in hand at once."""
+    text = "\n\n".join(f"# Part {number}\n\n{f'Part {number} has words. ' * 15}" for number in range(2_000))
+    async with open_changing(database, now) as service:
+        await ended(service, await service.start_upload(UploadRequest("many.md", text.encode())))
+
+
+def _parts_of(model: ModelServer) -> list[str]:
+    return [text for text in embedded_texts(model) if "has words" in text]
+
+
+def _answers_parts(
+    model: ModelServer, gate: asyncio.Event | None = None, *, asked: asyncio.Event | None = None
+) -> None:
+    """Passages of `_many` are not answered until the gate is open; `asked` is set by the first of them."""
+
+    def answer(request: Request) -> Reply | Silence:
+        if "has words" in str(request.json()):
+            if asked is not None:
+                asked.set()
+            if gate is not None and not gate.is_set():
+                return Silence()
+        return embed_reply("other", 6)(request)
+
+    model.on("/v1/embeddings", answer)
+
+
+async def test_a_worker_in_another_process_shares_a_change(
+    database: PostgresDatabase, database_url: str, now: Chosen, other: ModelServer, third: ModelServer
+) -> None:
+    await _many(database, now)
+    gate, taken = asyncio.Event(), asyncio.Event()
+    _answers_parts(other, gate)
+    _answers_parts(third, asked=taken)
+    async with open_changing(database, now) as service:
+        job = await change(service, now, other.url)
+        async with worker(database_url, third.url), asyncio.timeout(60):
+            await taken.wait()
+            gate.set()
+            await other.close()
+            end = await ended(service, job)
+    texts = [*dict.fromkeys(_parts_of(other)), *_parts_of(third)]
+    assert (end.status, end.tally.chunks_stored, len(texts), len(set(texts))) == ("completed", 2_000, 2_000, 2_000)
+
+
+async def test_what_a_killed_helper_of_a_change_had_in_hand_is_done_by_the_others(
+    database: PostgresDatabase, database_url: str, now: Chosen, other: ModelServer, third: ModelServer
+) -> None:
+    await _many(database, now)
+    gate, taken = asyncio.Event(), asyncio.Event()
+    _answers_parts(other, gate)
+    _answers_parts(third, asyncio.Event(), asked=taken)
+    async with open_changing(database, now) as service:
+        job = await change(service, now, other.url)
+        async with worker(database_url, third.url) as process, asyncio.timeout(60):
+            await taken.wait()
+            process.kill()
+            gate.set()
+            await other.close()
+            end = await ended(service, job)
+    answering = await spaces.active(database)
+    assert answering is not None
+    gap = await spaces.gap(database, answering.id)
+    assert (end.status, answering.dimensions, gap) == ("completed", 6, spaces.Gap(0, 2_000))
 
 
 async def test_a_text_that_is_too_long_for_the_new_model_gets_the_mean_of_its_parts(
@@ -297,17 +373,8 @@ def test_the_mean_of_vectors_is_as_long_as_they_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fresh", "total", "grew", "plan"),
-    [
-        (100, 100, False, "wait"),
-        (3_000, 50_000, True, "wait"),
-        (3_000, 50_000, False, "move"),
-        (10_000, 20_000, True, "close"),
-        (12_000, 100_000, True, "wait"),
-        (30_000, 100_000, True, "close"),
-    ],
+    ("fresh", "rush", "wanted"),
+    [(100, False, False), (2_001, False, True), (2_001, True, False), (5_000, True, True)],
 )
-def test_fresh_vectors_are_indexed_when_they_are_many_or_nothing_comes(
-    fresh: int, total: int, grew: bool, plan: str
-) -> None:
-    assert index_plan(fresh, total, grew=grew) == plan
+def test_fresh_vectors_are_indexed_when_they_are_many_or_there_is_time(fresh: int, rush: bool, wanted: bool) -> None:
+    assert wants_index(fresh, rush=rush) is wanted

@@ -96,3 +96,67 @@ async def test_a_build_that_takes_long_keeps_no_other_duty_waiting_and_ends_with
         while (await indexes.left(database)).under_way:
             pass
     assert (await indexes.left(database)).ours == 1
+
+
+async def _fresh(url: str, count: int) -> None:
+    """Give the first page's passage so many vectors more in the fresh part, of passages that there are not."""
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        await connection.execute(
+            "insert into archon_chunk_vectors (space_id, part, chunk_id, embedding) select s.id, s.fresh_part,"
+            " nextval('archon_crawled_pages_id_seq'), '[1,0,0]' from archon_embedding_spaces s, generate_series(1, %s)",
+            (count,),
+        )
+
+
+async def _parts(url: str) -> list[int]:
+    """Numbers of the closed parts with an index, but the first."""
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        rows = await (
+            await connection.execute(
+                "select substring(i.indexname from '_p([0-9]+)$')::int from pg_indexes i"
+                " where i.indexname like 'archon_vectors_space_%_p%' order by 1"
+            )
+        ).fetchall()
+    return [row[0] for row in rows]
+
+
+async def test_parts_are_put_together_once_no_more_come(
+    idle: IngestService, database: PostgresDatabase, job: Job, database_url: str
+) -> None:
+    caretaker = idle.caretaker
+    await _fresh(database_url, 5_000)
+    await caretaker.index_some()
+    await caretaker.indexes.build_waiting()
+    await _fresh(database_url, 5_000)
+    await caretaker.index_some()
+    await caretaker.indexes.build_waiting()
+    assert await _parts(database_url) == [1, 2]
+    await caretaker.index_some()
+    await caretaker.indexes.build_waiting()
+    assert len(await _parts(database_url)) == 1
+
+
+async def test_what_is_put_together_makes_room_for_an_index_that_is_due(
+    idle: IngestService, database: PostgresDatabase, job: Job, database_url: str
+) -> None:
+    for _ in range(2):
+        await _fresh(database_url, 100)
+        await indexes.put_off(database)
+    while await indexes.build_next(database):
+        pass
+    builder = idle.caretaker.indexes
+    async with await psycopg.AsyncConnection.connect(database_url) as reading, asyncio.timeout(30):
+        # Who reads this long keeps the new part from taking its place.
+        await reading.execute("select count(*) from archon_chunk_vectors")
+        building = asyncio.create_task(builder.run())
+        builder.wake()
+        while not (await indexes.left(database)).under_way:
+            pass
+        await _fresh(database_url, 100)
+        await indexes.put_off(database)
+        builder.wake(calm=False)
+        while (await indexes.left(database)).ours:
+            pass
+        assert await _parts(database_url) == [1, 2, 3]
+    building.cancel()
+    await asyncio.wait([building])
