@@ -143,6 +143,38 @@ def check(connection_id: IdArgument, as_json: JsonOption = False) -> None:
         raise typer.Exit(FAILED)
 
 
+@app.command()
+def models(connection_id: IdArgument, as_json: JsonOption = False) -> None:
+    """What its server offers at this moment."""
+    with calling(as_json) as server:
+        body = server.get(f"{_path(connection_id)}/models")
+    if as_json:
+        print_json(body)
+        return
+    _print_models(body)
+
+
+@app.command()
+def detect(
+    url: Annotated[str, typer.Argument(help="The server's address.")],
+    key_from: KeyFrom = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask a server what it is and what it offers; nothing is stored. Exit code 1 where it cannot chat."""
+    with calling(as_json) as server:
+        found = server.post("/api/connections/detect", _named(base_url=url, api_key=_key(key_from)))
+    problem = found.get("problem")
+    if as_json:
+        print_json(found)
+    else:
+        out.print(plain(" ".join(str(part) for part in (found["label"], found.get("version")) if part)))
+        _print_models(found)
+        if isinstance(problem, dict):
+            complain(problem, as_json)
+    if problem:
+        raise typer.Exit(FAILED)
+
+
 @app.command("import")
 def import_file(
     file: Annotated[Path, typer.Argument(help="A llm_connections.json.", exists=True, dir_okay=False)],
@@ -179,6 +211,13 @@ def export(
         complain({"error": f"{file} cannot be written: {error.strerror}.", "next_step": "Name another file."}, False)
         raise typer.Exit(FAILED) from None
     err.print(f"Wrote {len(objects(body.get('connections')))} connections to {plain(str(file))}.")
+
+
+def _print_models(body: JsonObject) -> None:
+    """A line for each, with the length of its context where the server tells it."""
+    for one in objects(body.get("models")):
+        length = one.get("max_model_len")
+        out.print(plain(f"{one['name']}{f'  ({length} tokens)' if length else ''}"))
 
 
 def _write(file: Path, text: str) -> None:

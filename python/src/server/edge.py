@@ -154,7 +154,8 @@ def _body_limit(path: str) -> _Limit:
     if path == "/api/documents/upload":
         file = f"The file is larger than {MAX_FILE_BYTES / 1e6:g} MB."
         return _Limit(MAX_UPLOAD_BODY, DocumentTooLarge(file, next_step="Split it into smaller files."))
-    return _Limit(MAX_JSON_BODY, InvalidInput(f"The request is larger than {MAX_JSON_BODY / 1e6:g} MB."))
+    request = f"The request is larger than {MAX_JSON_BODY / 1e6:g} MB."
+    return _Limit(MAX_JSON_BODY, InvalidInput(request, next_step="Send less at once; nothing of it was used."))
 
 
 def _limited(receive: Receive, limit: _Limit, headers: Headers) -> Receive:

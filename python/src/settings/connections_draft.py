@@ -148,7 +148,8 @@ def _base_url(body: ConnectionBody, provider: Provider) -> str | None:
         parse_address(text, "base_url")
     except ConfigurationError as error:
         raise InvalidInput(error.message, next_step=error.next_step, context=error.context) from error
-    return text
+    # What follows is never sent, but a secret may stand there, and addresses are shown and exported.
+    return re.split(r"[?#]", text, maxsplit=1)[0]
 
 
 def _key(text: str | None) -> str | None:

@@ -84,7 +84,9 @@ def _parsed(content: bytes) -> JsonValue:
 
 
 def _unique(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
-    """An object whose names are all different: of two addresses nobody could say which was meant."""
+    """An object whose names are all text and different: of two addresses nobody could say which was meant."""
+    if any("\ud800" <= character <= "\udfff" for name, _ in pairs for character in name):
+        raise ValueError("half a character stands in a name")
     found = dict(pairs)
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]

@@ -18,10 +18,32 @@ async def test_a_connection_is_added_checked_and_made_the_default(api: httpx.Asy
     assert (added.code, json.loads(added.out)["provider"]) == (0, "vllm")
     checked = await run(server, "connections", "check", "lab")
     assert (checked.code, "ok chat" in checked.out) == (0, True)
+    offered = await run(server, "connections", "models", "lab")
+    assert (offered.code, len(offered.out.splitlines()), offered.out.endswith(" tokens)\n")) == (0, 1, True)
     assert (await run(server, "connections", "default", "lab")).code == 0
     listed = await run(server, "connections", "list")
     assert "Lab (default)" in listed.out
     assert (await run(server, "connections", "remove", "lab")).code == 0
+
+
+async def test_a_server_is_asked_what_it_is_and_nothing_is_stored(
+    api: httpx.AsyncClient, vllm_chat_url: str, vllm_embedding_url: str, unused_port: int
+) -> None:
+    server = str(api.base_url)
+    found = await run(server, "connections", "detect", vllm_chat_url)
+    assert (found.code, found.out.startswith("vLLM 0."), " tokens)" in found.out) == (0, True, True)
+    embeds = await run(server, "connections", "detect", vllm_embedding_url)
+    assert (embeds.code, "What to do" in embeds.err) == (1, True)
+    nobody = await run(server, "connections", "detect", f"http://127.0.0.1:{unused_port}", "--json")
+    assert (nobody.code, json.loads(nobody.out)["detail"]["code"]) == (1, "connection_refused")
+    assert len((await api.get("/api/connections")).json()["connections"]) == 1
+
+
+async def test_a_file_of_10_mb_is_refused_in_a_sentence(api: httpx.AsyncClient, tmp_path: Path) -> None:
+    file = tmp_path / "llm_connections.json"
+    file.write_bytes(b" " * 10_000_000)
+    ended = await run(str(api.base_url), "connections", "import", str(file))
+    assert (ended.code, "larger than 2 MB" in ended.err and "Send less" in ended.err) == (1, True)
 
 
 async def test_a_file_comes_in_is_changed_and_goes_out(api: httpx.AsyncClient, tmp_path: Path) -> None:

@@ -52,6 +52,10 @@ def test_fields_that_are_not_ours_are_told() -> None:
     [
         ({"base_url": "file:///etc/passwd"}, "base_url"),
         ({"base_url": "http://user:secret@host"}, "base_url"),
+        ({"base_url": "javascript:alert(1)"}, "base_url"),
+        ({"base_url": "http://host\r\nX-Evil: y"}, "base_url"),
+        ({"base_url": "http://ho\u202est"}, "base_url"),
+        ({"base_url": "http://\ud800"}, "base_url"),
         ({"base_url": None}, "base_url"),
         ({"base_url": 8000}, "base_url"),
         ({"base_url": "http://" + "a" * 3000}, "base_url"),
@@ -61,6 +65,8 @@ def test_fields_that_are_not_ours_are_told() -> None:
         ({"api_key": ["k"]}, "api_key"),
         ({"id": "settings:llm"}, "id"),
         ({"id": "../../etc"}, "id"),
+        ({"id": "__proto__"}, "id"),
+        ({"name": "\u202eevil"}, "name"),
         ({"name": "two\nlines"}, "name"),
         ({"name": "x" * 101}, "name"),
         ({"timeout": 0}, "timeout"),
@@ -89,6 +95,7 @@ def test_a_value_that_cannot_be_used_is_named_with_its_place(change: dict[str, J
         (b"[" * 100_000, "file", "deeply"),
         (b'{"connections": [{"id": "a", "id": "b"}]}', "file", "twice"),
         (b'{"connections": [{"timeout": NaN}]}', "file", "NaN"),
+        (b'{"connections": [{"\\ud800": 1}]}', "file", "half a character"),
         (b'{"connections": [{"timeout": 1' + b"0" * 5000 + b"}]}", "file", "digits"),
         (b"[]", "connections", "connections"),
         (b'{"connections": {}}', "connections", "connections"),
@@ -104,6 +111,16 @@ def test_a_file_of_another_shape_is_refused_in_a_sentence(content: bytes, field:
         read(content)
     assert refused.value.context.field == field
     assert word in refused.value.message
+
+
+def test_names_that_mean_something_elsewhere_are_names_like_others() -> None:
+    file = read(b'{"__proto__": {}, "connections": [{"__proto__": {"api_key": "k"}, "base_url": "http://h:1"}]}')
+    assert (file.drafts[0].api_key, file.ignored) == (None, ("connections[0].__proto__",))
+
+
+def test_what_follows_an_address_is_not_kept_since_it_may_be_a_secret() -> None:
+    (draft,) = read(file_of(GOOD | {"base_url": "http://host:8000/v1?token=abc#def"})).drafts
+    assert draft.base_url == "http://host:8000/v1"
 
 
 def test_a_byte_order_mark_does_no_harm() -> None:
