@@ -5303,7 +5303,8 @@ begin
   select r.after into begun from archon_reembed_rounds r
   where r.job_id = job and r.kind = archon_reembed_take.kind for update;
   for id, content, url in
-    select p.id, p.content, p.url from archon_space_pending(space, archon_reembed_take.kind, begun, row_limit) p order by p.id
+    select p.id, p.content, p.url from archon_space_pending(space, archon_reembed_take.kind, begun, row_limit) p
+    order by p.id
   loop
     last := id;
     return next;
@@ -5321,8 +5322,10 @@ declare
 begin
   select j.* into chosen from archon_jobs j
   where j.state = 'running' and j.kind = 'reembed' and not j.cancel_requested and not j.pause_requested
-    and j.lease_until > now() and j.lease_owner <> worker
+    and j.lease_until > now() and j.lease_owner <> archon_reembed_join.worker
     and exists (select 1 from archon_reembed_rounds r where r.job_id = j.id and r.is_open)
+    and not exists (select 1 from archon_job_helpers h
+                    where h.job_id = j.id and h.worker = archon_reembed_join.worker and h.lease_until > now())
     and (select count(*) from archon_job_helpers h where h.job_id = j.id and h.lease_until > now()) < most_helpers;
   if not found then
     return;
@@ -5351,7 +5354,7 @@ $$;
 
 select archon_close_to_others();
 $archon_file_0141$;
-  insert into archon_migrations (version, migration_name, checksum) values ('0141', 'shared_reembedding', 'f4d1ffa2bc55f885f5d05245bc8dbaf1');
+  insert into archon_migrations (version, migration_name, checksum) values ('0141', 'shared_reembedding', 'f30581076d295590f91dc42eaa8bcff0');
 end $archon_step_0141$;
 
 select archon_close_to_others();

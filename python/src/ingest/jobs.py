@@ -26,7 +26,7 @@ from .fetch import FetchPolicy
 from .patience import PatientDatabase
 from .progress import Board, Tally, progress_of, tally_of, tally_of_counts
 from .reader import Readers
-from .reembed import reembed
+from .reembed import count_help, help_reembed, reembed
 from .run import EmbedderFactory, Limits, Run, first_of
 from .situating import NarratorFactory
 from .space import Ways
@@ -36,6 +36,7 @@ _log = structlog.get_logger("archon.ingest.jobs")
 
 Work = Callable[[Run], Awaitable[None]]
 _WORK: dict[str, Work] = {"crawl": crawl, "refresh": crawl, "upload": upload, "reembed": reembed}
+_HELP: dict[str, Work] = {"crawl": help_crawl, "refresh": help_crawl, "reembed": help_reembed}
 _LARGE = 1000
 """Passages stored by a job after which the planner's statistics are renewed at once."""
 _POSTPONED_AT_MOST_S = 300.0
@@ -119,18 +120,22 @@ class Worker:
             board.set()
 
     async def help(self, job: Job) -> None:
-        """Share in a crawl that another worker leads, as long as there is something to share."""
+        """Share in a job that another worker leads, as long as there is something to share."""
         run = self._prepared(job, Board(progress_of(job)))
-        work = asyncio.create_task(_guarded(run, help_crawl))
+        work = asyncio.create_task(_guarded(run, _HELP[job.kind]))
         beat = asyncio.create_task(self._keep_helping(job.id))
         try:
             await asyncio.wait({work, beat}, return_when=asyncio.FIRST_COMPLETED)
-            _log.info("helped", job=job.id, pages=run.board.now.tally.pages_done)
         finally:
             await _cancelled(work)
             await _cancelled(beat)
             with contextlib.suppress(StoreError):
                 await asyncio.shield(job_sharing.leave(self.database, job.id, self.name))
+        problem = None if work.cancelled() else work.exception() or work.result()
+        _log.info("helped", job=job.id, pages=run.board.now.tally.pages_done, problem=problem and str(problem))
+        if problem is not None:
+            # Asked at once, it would fail of the same again; the others go on.
+            await asyncio.sleep(self.limits.postpone_s)
 
     async def _keep_helping(self, job_id: str) -> None:
         while await job_sharing.keep_helping(self.database, job_id, self.name, lease_s=self.lease.lease_s):  # noqa: ASYNC110 - the store is asked again; nobody here could set an event
@@ -243,6 +248,9 @@ class Worker:
 
     async def _count_all(self, run: Run) -> None:
         """What others did for the job shows in its progress too."""
+        if run.job.kind == "reembed":
+            await count_help(run)
+            return
         counts = await job_sharing.counts(run.database, run.job.id)
         tally = tally_of_counts(counts, run.board.now.tally.failures)
         found = sum(count.pages for count in counts)

@@ -64,6 +64,11 @@ class Run:
         """Whether another worker began with it."""
         return self.job.progress.get("started_at") is not None
 
+    @property
+    def leads(self) -> bool:
+        """Whether the job is this worker's, and not one that it helps with."""
+        return self.job.lease_owner == self.worker
+
     def place(self, frontier_key: str) -> WorkPlace:
         """Where the page of an address is written."""
         return WorkPlace(self.job.id, self.worker, self.source_id, frontier_key)

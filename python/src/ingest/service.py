@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 import structlog
 
 from src.errors import Conflict, DocumentTooLarge, ErrorContext, InvalidInput, StoreError
-from src.store import job_sharing, jobs, schedules, sources
+from src.store import job_sharing, jobs, reembedding, schedules, sources
 from src.store.database import Database
 from src.store.disk_room import DiskRoom
 from src.store.jobs import Job
@@ -308,6 +308,7 @@ class IngestService:
             self._begin(worker.run(job))
         while len(self._running) < self._max_jobs:
             job = await job_sharing.join(self._database, worker.name, lease_s=lease_s, fewest=_HELP_FROM)
+            job = job or await reembedding.join(self._database, worker.name, lease_s=lease_s)
             if job is None:
                 return
             self._begin(worker.help(job))

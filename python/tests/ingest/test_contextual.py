@@ -19,7 +19,7 @@ from src.ingest.service import IngestService
 from src.ingest.situating import Narrator
 from src.ingest.space import open_space
 from src.search.query import SearchService
-from src.store import jobs, pages, spaces
+from src.store import jobs, pages
 from src.store.postgres import PostgresDatabase
 from tests.fakes.model_server import (
     ModelServer,
@@ -109,8 +109,8 @@ async def test_another_embedding_model_gets_the_same_texts_and_nothing_is_asked_
     models.on("/v1/models", Reply(body={"object": "list", "data": [model_row("other-model", 512)]}))
     forget_discoveries()
     other = await open_space(database, await factory_for(models.url)())  # type: ignore[misc,operator]
-    texts = await spaces.pending(database, other.id, "chunk", after=0, limit=10)
-    assert {text.text for text in texts} == embedded
+    texts = await database.call("archon_space_pending", space=other.id, kind="chunk", after=0, row_limit=10)
+    assert {text["content"] for text in texts} == embedded
 
 
 async def test_a_passage_is_found_by_the_words_of_its_context(
