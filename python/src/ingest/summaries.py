@@ -45,6 +45,8 @@ _ASK = (
 )
 _CODE_CHARS = 1500
 _MAX_TOKENS = 300
+_ROOMY_TOKENS = 1200
+"""For the second try: a model that thinks before it answers needs more than the answer."""
 _DEFAULT_TOKENS = 512
 _LOOK_S = 15.0
 _OUTAGE_S = 30.0
@@ -167,18 +169,12 @@ async def describe(chat: ChatModel, example: Unsummarised) -> Summary:
     """
     messages = [ChatMessage("system", _ASK), ChatMessage("user", _question(example))]
     options = ChatOptions(max_tokens=_MAX_TOKENS, temperature=0.3, schema=SCHEMA, nobody_waits=True)
-    try:
-        text = await _answer(chat, messages, options)
-    except UnsupportedFeature:
-        text = await _answer(chat, messages, replace(options, schema=None))
-    try:
-        return summary_in(text)
-    except ValueError:
-        text = await _answer(chat, messages, replace(options, max_tokens=2 * _MAX_TOKENS, temperature=0.0))
-    try:
-        return summary_in(text)
-    except ValueError as error:
-        raise ProtocolError(f"The chat model did not describe the code as JSON: {error}") from error
+    for asked in (options, replace(options, max_tokens=_ROOMY_TOKENS, temperature=0.0)):
+        try:
+            return summary_in(await _answer(chat, messages, asked))
+        except ValueError as error:
+            problem = error
+    raise ProtocolError(f"The chat model did not describe the code as JSON: {problem}") from problem
 
 
 def summary_in(text: str) -> Summary:
@@ -202,6 +198,15 @@ def _question(example: Unsummarised) -> str:
 
 
 async def _answer(chat: ChatModel, messages: list[ChatMessage], options: ChatOptions) -> str:
+    try:
+        return await _said(chat, messages, options)
+    except UnsupportedFeature:
+        if options.schema is None:
+            raise
+        return await _said(chat, messages, replace(options, schema=None))
+
+
+async def _said(chat: ChatModel, messages: list[ChatMessage], options: ChatOptions) -> str:
     words: list[str] = []
     async for item in chat.stream(messages, options):
         if isinstance(item, TextDelta) and not item.reasoning:

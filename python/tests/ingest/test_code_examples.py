@@ -7,6 +7,7 @@ import json
 import pytest
 
 from src.inference.chat import build_chat_model
+from src.inference.discovery import forget_discoveries
 from src.inference.models import ChatModel
 from src.ingest.document import Budget, CodeRules
 from src.ingest.examples import examples_of
@@ -19,7 +20,7 @@ from src.store import code_examples, settings_rows, sources
 from src.store.database import Database
 from src.store.settings_rows import SettingEntry
 from tests.fakes.chosen import chosen
-from tests.fakes.model_server import ModelServer, Reply, answer_of, embeddings
+from tests.fakes.model_server import DONE, USAGE, ModelServer, Reply, Stream, answer_of, embeddings, model_row, token
 
 from .parts import embed_reply, ended, factory_for, vector_of
 from .site import Site
@@ -210,6 +211,18 @@ async def test_the_chat_model_describes_examples_in_a_json_schema(
     assert (first.summary, first.metadata["example_name"]) == ("Runs coroutines together.", "Gather them")
     assert asked["response_format"]["json_schema"]["schema"] == SCHEMA
     assert await code_examples.unsummarised(database) == []
+
+
+async def test_a_model_whose_description_has_no_end_is_given_more_room_once(
+    service: IngestService, models: ModelServer, database: Database
+) -> None:
+    end = await ended(service, await service.start_upload(UploadRequest("a.md", PAGE.encode())))
+    said = json.dumps({"example_name": "Gather them", "summary": "Runs coroutines together."})
+    cut = Stream((token(said[:30]), token("", "length"), USAGE, DONE))
+    models.on("/v1/models", Reply(body={"object": "list", "data": [model_row("fake-model", 4096)]}))
+    forget_discoveries()
+    await _with_summaries(database, models, lambda r: answer_of(said) if r.json()["max_tokens"] > 1000 else cut)
+    assert (await code_examples.of_source(database, end.source_id)).items[0].summary == "Runs coroutines together."
 
 
 async def test_what_was_said_of_code_that_stays_is_kept(

@@ -342,6 +342,21 @@ async def test_a_text_that_cannot_be_embedded_is_named_and_does_not_hold_up_the_
     assert (end.status, [failure.url for failure in end.tally.failures]) == ("completed", [site.url("/docs/b.html")])
 
 
+async def test_a_retry_of_a_change_embeds_what_failed(
+    filled: IngestService, database: PostgresDatabase, now: Chosen, other: ModelServer
+) -> None:
+    refused = Reply(400, {"error": {"message": "no such words", "type": "BadRequestError"}})
+    other.on("/v1/embeddings", lambda r: refused if "page b" in str(r.json()["input"]) else embed_reply("other", 6)(r))
+    job = (await changed(filled, now, other.url)).job_id
+    other.on("/v1/embeddings", embed_reply(seed="other", size=6))
+    await filled.retry(job)
+    end = await ended(filled, job)
+    answering = await spaces.active(database)
+    assert answering is not None
+    left = (await spaces.gap(database, answering.id)).missing
+    assert (end.status, end.tally.pages_failed, end.tally.chunks_stored, left) == ("completed", 0, 4, 0)
+
+
 async def test_a_crawl_whose_space_is_replaced_goes_on_in_the_new_one(
     filled: IngestService, database: PostgresDatabase, now: Chosen, other: ModelServer, site: Site
 ) -> None:
