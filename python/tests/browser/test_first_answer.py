@@ -51,9 +51,14 @@ async def visit(
             page.set_default_timeout(WITHIN_MS)
             errors: list[str] = []
             page.on("pageerror", lambda error: errors.append(str(error)))
-            page.on("console", lambda line: errors.append(line.text) if "Content Security" in line.text else None)
+            page.on("console", lambda line: errors.append(line.text) if _breaks_policy(line.text) else None)
             yield Visit(page, errors)
             await browser.close()
+
+
+def _breaks_policy(text: str) -> bool:
+    """Whether the browser says that the page wanted what its policy forbids; its words differ between versions."""
+    return "Content Security" in text or "'script-src'" in text
 
 
 async def choose_vllm(page: Page) -> None:

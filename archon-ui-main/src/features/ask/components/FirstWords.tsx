@@ -14,6 +14,14 @@ export function FirstWords({ hasKnowledge }: { hasKnowledge: boolean }) {
         Archon looks for the passages that fit, lets your model answer from them, and then checks every
         sentence against what is stored.
       </p>
+      {!hasKnowledge && (
+        <p className="mt-5 rounded-xl bg-accent-wash px-4 py-3">
+          Nothing is stored yet, so there is nothing to answer from.{" "}
+          <Link to="/knowledge" className="link">
+            Add knowledge first
+          </Link>
+        </p>
+      )}
       <dl className="mt-7 space-y-3.5">
         <Meaning mark={<Chip kind="cited" number={1} />} word="Cited">
           the model named the passage; open it and read for yourself.
@@ -25,14 +33,6 @@ export function FirstWords({ hasKnowledge }: { hasKnowledge: boolean }) {
           nothing stored backs the sentence. Doubt it.
         </Meaning>
       </dl>
-      {!hasKnowledge && (
-        <p className="mt-7 rounded-xl bg-accent-wash px-4 py-3">
-          Nothing is stored yet, so there is nothing to answer from.{" "}
-          <Link to="/knowledge" className="link">
-            Add knowledge first
-          </Link>
-        </p>
-      )}
     </div>
   );
 }

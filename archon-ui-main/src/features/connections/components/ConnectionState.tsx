@@ -32,7 +32,8 @@ function Bad({ text, next }: { text: string; next?: string | null }) {
     <p className="flex gap-2 text-sm">
       <CircleAlert aria-hidden className="mt-0.5 size-4 shrink-0 text-bad" />
       <span>
-        <span className="text-bad">{text}</span> {next && <span className="text-soft">{next}</span>}
+        <span className="block text-bad">{text}</span>
+        {next && <span className="block text-soft">{next}</span>}
       </span>
     </p>
   );
