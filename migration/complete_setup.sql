@@ -19,7 +19,7 @@ do $archon_check$
 declare
   installed text := (select extversion from pg_extension where extname = 'vector');
   unknown text := (select string_agg(version, ', ' order by version) from archon_migrations
-                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0099', '0101', '0103', '0104', '0110', '0111', '0112', '0113', '0114', '0115', '0116', '0117', '0118', '0130', '0131', '0140', '0141'));
+                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0099', '0101', '0103', '0104', '0110', '0111', '0112', '0113', '0114', '0115', '0116', '0117', '0118', '0130', '0131', '0140', '0141', '0142'));
 begin
   if string_to_array(substring(installed from '^[0-9]+[.][0-9]+'), '.')::integer[] < array[0, 8] then
     raise exception 'pgvector % is too old: run "alter extension vector update".', installed;
@@ -5356,5 +5356,25 @@ select archon_close_to_others();
 $archon_file_0141$;
   insert into archon_migrations (version, migration_name, checksum) values ('0141', 'shared_reembedding', 'f30581076d295590f91dc42eaa8bcff0');
 end $archon_step_0141$;
+
+do $archon_step_0142$
+begin
+  if exists (select 1 from archon_migrations where version = '0142') then
+    return;
+  end if;
+  execute $archon_file_0142$
+-- A new round of a change of the embedding model tries what failed once more, so that what is noted of it is forgotten
+-- first: else a text that has its vector by now would be told as failed, or as waiting after a retry.
+create or replace function archon_reembed_begin(job uuid, worker text) returns void language plpgsql as $$
+begin
+  perform archon_require_lease(job, worker);
+  delete from archon_job_helpers h where h.job_id = job;
+  delete from archon_job_pages p where p.job_id = job;
+  insert into archon_reembed_rounds as r (job_id, kind) select job, unnest(array['chunk', 'example'])
+  on conflict (job_id, kind) do update set after = 0, is_open = true;
+end $$;
+$archon_file_0142$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0142', 'reembedding_again', 'a085b0636ed4462cf274bb36682681b3');
+end $archon_step_0142$;
 
 select archon_close_to_others();

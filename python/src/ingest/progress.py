@@ -19,6 +19,10 @@ MAX_LOGS = 100
 FINAL = frozenset({"completed", "failed", "cancelled"})
 _BARS = {"starting": 1.0, "analyzing": 3.0, "finalization": 98.0, "completed": 100.0}
 _WORK_BEGINS, _WORK_ENDS = 3.0, 97.0
+_NOT_OURS = dict.fromkeys(
+    ("completedSummaries", "totalSummaries", "completedBatches", "activeWorkers", "chunksInBatch"), 0
+)
+"""What v1's clients find in every crawl's progress: here nothing is done in batches, and summaries come later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +246,7 @@ class JobProgress:
             "totalDocuments": self.total_pages,
             "codeBlocksFound": self.code_blocks_found,
             "codeExamplesStored": self.code_examples_stored,
+            **_NOT_OURS,
         }
 
     def _upload_fields(self) -> JsonObject:

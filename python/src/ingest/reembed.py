@@ -16,6 +16,7 @@ from src.store.spaces import Gap, PendingText, Space, TextKind
 
 from .embedding import EmbedStage
 from .patience import Patience
+from .progress import Tally
 from .run import Run, alongside
 from .space import open_space
 
@@ -88,7 +89,7 @@ async def _opened(run: Run) -> AsyncIterator[tuple[EmbedStage, Space]]:
 
 async def _fill(run: Run, stage: EmbedStage, space_id: int, gap: Gap) -> None:
     done = gap.total - gap.missing
-    run.board.set(status="storing", message="Embedding", chunks_total=gap.total, chunks_embedded=done)
+    run.board.set(status="storing", message="Embedding", chunks_total=gap.total, chunks_embedded=done, tally=Tally())
     await reembedding.begin(run.database, run.job.id, run.worker)
     await _share(run, stage, space_id)
     while await count_help(run):  # noqa: ASYNC110 - the store is asked again; nobody here could set an event

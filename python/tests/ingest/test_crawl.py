@@ -254,6 +254,16 @@ async def test_any_vector_size_is_stored(site: Site, service: IngestService, mod
     assert end.status == "completed"
 
 
+_V1_FIELDS = (
+    "progressId status progress message currentStep stepMessage logs details currentUrl totalPages processedPages"
+    " crawlType codeBlocksFound codeExamplesStored completedDocuments totalDocuments completedSummaries totalSummaries"
+    " completedBatches activeWorkers chunksInBatch chunksStored wordCount sourceId duration"
+)
+_V1_DETAILS = (
+    "currentChunk totalChunks currentOperation elapsedTime pagesCrawled totalPages embeddingsCreated codeBlocksFound"
+)
+
+
 async def test_progress_speaks_the_words_of_the_rest_face(site: Site, service: IngestService) -> None:
     job = await service.start_crawl(CrawlRequest(small_site(site)))
     seen = [progress async for progress in service.watch(job)]
@@ -264,3 +274,5 @@ async def test_progress_speaks_the_words_of_the_rest_face(site: Site, service: I
     }  # fmt: skip
     assert body["outcome"]["pages_stored"] == 3  # type: ignore[index,call-overload]
     assert "error" not in body
+    assert set(_V1_FIELDS.split()) - set(body) == set()
+    assert set(_V1_DETAILS.split()) - set(body["details"]) == set()  # type: ignore[arg-type]

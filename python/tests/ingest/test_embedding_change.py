@@ -14,7 +14,7 @@ from src.ingest.caretaker import wants_index
 from src.ingest.reembed import BATCH, mean
 from src.ingest.requests import CrawlRequest, UploadRequest
 from src.ingest.service import IngestService
-from src.store import spaces
+from src.store import job_sharing, spaces
 from src.store.postgres import PostgresDatabase
 from tests.fakes.model_server import ModelServer, Reply, Request, Silence, running
 
@@ -355,6 +355,7 @@ async def test_a_retry_of_a_change_embeds_what_failed(
     assert answering is not None
     left = (await spaces.gap(database, answering.id)).missing
     assert (end.status, end.tally.pages_failed, end.tally.chunks_stored, left) == ("completed", 0, 4, 0)
+    assert (await job_sharing.history(database, job)).total == 0
 
 
 async def test_a_crawl_whose_space_is_replaced_goes_on_in_the_new_one(
