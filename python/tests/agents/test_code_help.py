@@ -51,6 +51,9 @@ FILES = {
     "blanks in the name": ("my folder/a file.py", "one\ntwo\n", 1, 1, "ONE"),
     "a name with quotes": ('it"s\\odd.py', "one\ntwo\n", 2, 2, "TWO"),
     "blank lines": ("a.py", "one\n\n\nfour\n", 2, 3, "two"),
+    "a dot in the path": ("./src/./a.py", "one\ntwo\n", 1, 1, "ONE"),
+    "a byte order mark above": ("a.cs", "\ufeffone\r\ntwo\r\n", 2, 2, "TWO"),
+    "a byte order mark in it": ("a.cs", "\ufeffone\ntwo\n", 1, 1, "ONE"),
     "all of it": ("a.py", "a\nb\nc\n", 1, 3, "c\nb\na"),
     "lines like a diff's": ("a.diff", "--- a\n+++ b\n@@ -1 +1 @@\n-x\n+y\n", 4, 5, "-z\n+++ w"),
 }
@@ -84,6 +87,13 @@ def test_git_takes_whatever_changes_in_whatever_file(
 
 def test_what_did_not_change_keeps_its_line_ends() -> None:
     assert fitted("one\nTWO\nthree", select("one\r\ntwo\nthree\r\n", 1, 3)) == ["one\r\n", "TWO\r\n", "three\r\n"]
+
+
+def test_a_byte_order_mark_stays_at_the_head_of_its_file_and_comes_nowhere_else() -> None:
+    text = "\ufeffone\ntwo\n"
+    assert fitted("ONE", select(text, 1, 1)) == ["\ufeffONE\n"]
+    assert fitted("\ufeffONE", select(text, 1, 1)) == ["\ufeffONE\n"]
+    assert fitted("TWO", select(text, 2, 2)) == ["TWO\n"]
 
 
 def test_an_answer_without_the_indentation_gets_it_back() -> None:
@@ -174,6 +184,7 @@ def test_a_file_that_the_code_names_helps_most() -> None:
     [
         ("/etc/passwd", "a", 1, 1, "path"),
         ("../a.py", "a", 1, 1, "path"),
+        ("lib/.Git/hooks/post-commit", "a", 1, 1, "path"),
         ("", "a", 1, 1, "path"),
         ("a.py", "a\0b", 1, 1, "text"),
         ("a.py", "a\n", 9, 9, "start"),

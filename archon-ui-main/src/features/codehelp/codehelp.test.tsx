@@ -109,6 +109,24 @@ describe("a rewrite", () => {
 });
 
 describe("a file", () => {
+  test("is sent as it is stored, with its byte order mark", async () => {
+    const { stream, asked } = helpful("explain");
+    const { user } = await openWith("\ufeffx = 1\r\n");
+    await user.click(screen.getByRole("button", { name: "Explain" }));
+    stream.send("done", DONE);
+    await waitFor(() => expect(asked).toMatchObject([{ text: "\ufeffx = 1\r\n" }]));
+  });
+
+  test("that is no text is not opened, and said so", async () => {
+    const { user } = await openWith("x = 1\n");
+    const picture = new File([new Uint8Array([0xff, 0xd8, 0xff])], "a.jpg");
+    await user.upload(screen.getByLabelText("Open a file"), picture);
+    expect(await screen.findByText("a.jpg is not UTF-8 text, so it was not opened.")).toBeInTheDocument();
+    expect(screen.getByRole("textbox", { name: "Code" })).toHaveValue("x = 1\n");
+    await user.upload(screen.getByLabelText("Add other files"), picture);
+    expect(await screen.findByText("Not UTF-8 text, so left out: a.jpg.")).toBeInTheDocument();
+  });
+
   test("keeps its line ends, also after a change", () => {
     const file = fileOf("a.cs", "one\r\ntwo\nthree\r\n");
     expect(asStored(file)).toBe("one\r\ntwo\nthree\r\n");

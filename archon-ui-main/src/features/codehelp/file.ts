@@ -9,6 +9,14 @@ export interface CodeFile {
 
 export const BLANK: CodeFile = { path: "", text: "", raw: null, crlf: false };
 
+/**
+ * The text of a file as it is, a byte order mark included: a diff of any other would not apply.
+ * Throws where it is no UTF-8.
+ */
+export async function textOf(file: File): Promise<string> {
+  return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(await file.arrayBuffer());
+}
+
 /** The file of a text that was read as it is. */
 export function fileOf(path: string, raw: string): CodeFile {
   const crlf = (raw.match(/\r\n/g)?.length ?? 0) * 2 > (raw.match(/\n/g)?.length ?? 0);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import SequenceMatcher
+from pathlib import PurePosixPath
 
 from .lines import Selection
 
@@ -31,7 +32,9 @@ def unified_diff(path: str, selection: Selection, chosen: Sequence[str]) -> str:
             hunks += [_line("+", line) for line in new[new_from:new_to]]
     if not hunks:
         return ""
-    a, b = _name(f"a/{path}"), _name(f"b/{path}")
+    # Git takes no path with "./" in it.
+    plain = PurePosixPath(path).as_posix()
+    a, b = _name(f"a/{plain}"), _name(f"b/{plain}")
     return "".join([f"diff --git {a} {b}\n", f"--- {a}{_tab(a)}\n", f"+++ {b}{_tab(b)}\n", *hunks])
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
+_BYTE_ORDER_MARK = "\ufeff"
+
 
 def split(text: str) -> list[str]:
     """Lines with their ends, divided at line feeds only, as git does: form feeds and the like stay inside a line."""
@@ -61,11 +63,13 @@ def shown(lines: tuple[str, ...] | list[str]) -> str:
 
 
 def fitted(new_text: str, selection: Selection) -> list[str]:
-    """`new_text` (plain line feeds) as lines of the file: its line ends, its indentation, its end.
+    """`new_text` (plain line feeds) as lines of the file: its line ends, its indentation, its end, its byte order mark.
 
     A line that was there keeps its own end; new ones get the one that most of the chosen lines have. Where the file's
     last line had no line feed, the new last line has none.
     """
+    if selection.text.startswith(_BYTE_ORDER_MARK) and selection.start == 1:
+        new_text = _BYTE_ORDER_MARK + new_text.removeprefix(_BYTE_ORDER_MARK)
     old = [bare(line) for line in selection.chosen]
     wanted = _indented(new_text.split("\n"), old)
     usual = _usual_end(selection.chosen)

@@ -77,6 +77,8 @@ def _check_file(file: CodeFile, path_field: str, text_field: str) -> None:
         raise refused(path_field, "The file needs a path of at most 1,000 characters.")
     if path.is_absolute() or ".." in path.parts or path.name in ("", "."):
         raise refused(path_field, f"'{file.path[:100]}' must be a path below the folder where a diff is applied.")
+    if any(part.lower() == ".git" for part in path.parts):
+        raise refused(path_field, f"'{file.path[:100]}' is git's own; no diff may change it.")
     if len(file.text) > MAX_TEXT:
         raise refused(text_field, f"{file.path} has {len(file.text):,} characters; at most {MAX_TEXT:,} are read.")
     if "\0" in file.text:

@@ -3,7 +3,7 @@ import { type DragEvent, type ReactNode, useState } from "react";
 import { classes } from "@/shared/lib/classes";
 import { count, plural } from "@/shared/lib/format";
 import { Field, type FieldIds } from "@/shared/ui/Field";
-import { type CodeFile, edited, fileOf, lineCount, lineNumber, linesBetween } from "../file";
+import { type CodeFile, edited, fileOf, lineCount, lineNumber, linesBetween, textOf } from "../file";
 
 export interface Lines {
   start: number;
@@ -20,11 +20,15 @@ interface CodeInputProps {
 
 /** A file, opened, dropped or pasted, and which of its lines are meant: by marking them or by their numbers. */
 export function CodeInput({ file, lines, errorAt, onFile, onLines }: CodeInputProps) {
+  const [unread, setUnread] = useState<string | null>(null);
   const total = lineCount(file.text);
   const open = async (files: FileList | null) => {
     const chosen = files?.[0];
     if (!chosen) return;
-    const read = fileOf(chosen.name, await chosen.text());
+    const text = await textOf(chosen).catch(() => null);
+    setUnread(text === null ? chosen.name : null);
+    if (text === null) return;
+    const read = fileOf(chosen.name, text);
     onFile(read, { start: 1, end: Math.max(lineCount(read.text), 1) });
   };
   const change = (text: string) => {
@@ -49,7 +53,7 @@ export function CodeInput({ file, lines, errorAt, onFile, onLines }: CodeInputPr
       <Field
         label="Code"
         aside={total > 0 ? plural(total, "line") : null}
-        error={errorAt("text")}
+        error={unread === null ? errorAt("text") : `${unread} is not UTF-8 text, so it was not opened.`}
         help="Mark what you mean with mouse or keyboard; the numbers below follow."
       >
         {(ids) => (

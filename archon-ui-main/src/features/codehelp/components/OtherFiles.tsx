@@ -1,5 +1,7 @@
 import { FilePlus2, X } from "lucide-react";
+import { useState } from "react";
 import { IconButton } from "@/shared/ui/Button";
+import { textOf } from "../file";
 
 export interface OtherFile {
   path: string;
@@ -14,10 +16,13 @@ interface OtherFilesProps {
 
 /** Files that help to understand the code; the most relevant of them are shown to the model as far as there is room. */
 export function OtherFiles({ files, error, onChange }: OtherFilesProps) {
+  const [unread, setUnread] = useState<string[]>([]);
   const add = async (list: FileList | null) => {
-    const read = await Promise.all(
-      [...(list ?? [])].map(async (one) => ({ path: one.name, text: await one.text() })),
+    const all = await Promise.all(
+      [...(list ?? [])].map(async (one) => ({ path: one.name, text: await textOf(one).catch(() => null) })),
     );
+    const read = all.filter((one): one is OtherFile => one.text !== null);
+    setUnread(all.filter((one) => one.text === null).map((one) => one.path));
     const names = new Set(read.map((one) => one.path));
     onChange([...files.filter((one) => !names.has(one.path)), ...read]);
   };
@@ -57,9 +62,9 @@ export function OtherFiles({ files, error, onChange }: OtherFilesProps) {
           }}
         />
       </label>
-      {error && (
+      {(error || unread.length > 0) && (
         <p role="alert" className="text-sm font-medium text-bad">
-          {error}
+          {error ?? `Not UTF-8 text, so left out: ${unread.join(", ")}.`}
         </p>
       )}
     </fieldset>
