@@ -185,6 +185,25 @@ async def test_a_connection_that_was_deleted_is_named_and_another_can_be_chosen(
     assert again[-1][1]["outcome"] == "complete"
 
 
+async def test_a_connection_that_is_deleted_in_mid_answer_lets_the_answer_go_on(
+    archon: httpx.AsyncClient, fake: ModelServer
+) -> None:
+    fake.on("/v1/chat/completions", HALF)
+    values = {"name": "Mine", "provider": "vllm", "base_url": fake.url}
+    made = (await archon.post("/api/connections", json=values)).json()
+    body = ASK | {"keep_s": 30, "settings": {"knowledge": False, "connection_id": made["id"]}}
+    async with asking(archon, body) as start:
+        assert (await archon.delete(f"/api/connections/{made['id']}")).status_code == 200
+    assert (await archon.get("/api/connections")).json()["default"] == "settings:llm"
+    assert not fake.gone.is_set()
+    await archon.post(f"/api/chat/answers/{start['message_id']}/stop")
+    kept = await stored(archon, start)
+    assert (kept["outcome"], kept["content"], kept["connection_id"]) == ("cancelled", "Half an answer ", made["id"])
+    wanted = {"continues": start["message_id"]}
+    gone = await archon.post("/api/chat", json=wanted)
+    assert (gone.status_code, gone.json()["detail"]["connection"]) == (404, made["id"])
+
+
 async def test_the_limits_are_the_models_own(archon: httpx.AsyncClient) -> None:
     limits = (await archon.get("/api/chat/limits")).json()
     assert (limits["model"], limits["max_model_len"], limits["max_tokens"]) == (
