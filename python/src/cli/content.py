@@ -289,6 +289,9 @@ def _report(result: JsonObject) -> None:
     name = plain(str(result.get("fileName") or result.get("currentUrl") or result.get("sourceId") or ""))
     for failure in [*_objects(counts.get("failures")), *_objects(counts.get("notices"))][:20]:
         _err.print(f"  [yellow]{plain(str(failure.get('url')))}[/yellow]: {plain(str(failure.get('error')))}")
+    remarks = result.get("remarks")
+    for remark in remarks if isinstance(remarks, list) else ():
+        _err.print(f"  {plain(str(remark))}")
     if result.get("status") == "completed":
         _out.print(
             f"[green]Done[/green] {name}: {counts.get('pages_stored', 0)} pages stored,"

@@ -27,7 +27,7 @@ app = typer.Typer()
 def worker(
     jobs: Annotated[int, typer.Option(help="Jobs it works on at once.", min=1, max=32)] = 3,
 ) -> None:
-    """Work on queued jobs, and share in the crawls of other workers, until told to stop (SIGTERM, Ctrl-C).
+    """Work on queued jobs, and share in those of other workers, until told to stop (SIGTERM, Ctrl-C).
 
     It needs the same database (DATABASE_URL or SUPABASE_URL) and the same ARCHON_SECRET_KEY as the server, and reaches
     the embedding server at the address that the settings name.

@@ -108,12 +108,12 @@ class Crawler:
 
     def _say_what_was_left_out(self) -> None:
         if self._frontier.left_out:
-            self.run.board.note(
+            self.run.board.remark(
                 f"The limit of {self.request.max_pages} pages was reached; at least {self._frontier.left_out} more"
                 " addresses were found."
             )
         for line in self._left_out.lines():
-            self.run.board.note(line)
+            self.run.board.remark(line)
 
     async def _seed(self) -> None:
         """The first addresses. Raises FetchFailed and its kin when a sitemap cannot be read."""
@@ -128,7 +128,7 @@ class Crawler:
     async def _add_sitemap(self, url: str) -> None:
         found = await read_sitemap(self.fetcher, url)
         for nested, error in found.failures:
-            self.run.board.note(f"The nested sitemap {nested} was left out: {error.message}")
+            self.run.board.remark(f"The nested sitemap {nested} was left out: {error.message}")
         is_start = is_sitemap(self.request.url)
         depth = self.request.max_depth if is_start else 2
         await self._add([Link(page, "") for page in found.urls], depth=depth, is_list=is_start)
@@ -275,7 +275,7 @@ class Crawler:
                 await self._add_sitemap(sitemap)
             except IngestError as error:
                 if named:
-                    self.run.board.note(f"The sitemap {sitemap} was left out: {error.message}")
+                    self.run.board.remark(f"The sitemap {sitemap} was left out: {error.message}")
 
     async def _add(self, links: Sequence[Link], *, depth: int, is_list: bool = False) -> None:
         """Queue the links that are in scope, wanted, no traps, and that robots.txt allows.

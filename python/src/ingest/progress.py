@@ -97,7 +97,8 @@ class JobProgress:
 
     Its pace is that of the passages embedded since `paced_at`, when there were `chunks_before` already. Of those that
     have their vector (`chunks_embedded`), the model server made `vectors_made`; `vectors_reused` were stored before.
-    `tokens_ratio` is what pages are cut by (tokens per estimated token) for the model of `space_id`; 0: none was yet.
+    `remarks`: what of a site was left out. `tokens_ratio` is what pages are cut by (tokens per estimated token) for
+    `space_id`; 0: none yet.
     """
 
     job_id: str
@@ -126,6 +127,7 @@ class JobProgress:
     code_examples_stored: int = 0
     tally: Tally = field(default_factory=Tally)
     logs: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     detail: JsonObject | None = None
     paced_at: datetime | None = None
     started_at: datetime | None = None
@@ -184,6 +186,7 @@ class JobProgress:
             "currentStep": self.status,
             "stepMessage": self.message,
             "logs": list(self.logs),
+            "remarks": list(self.remarks),
             "details": self._details(),
             "chunksStored": self.tally.chunks_stored,
             "wordCount": self.tally.word_count,
@@ -260,7 +263,7 @@ class JobProgress:
             row[item.name] = value.isoformat() if isinstance(value, datetime) else value
         tally = self.tally.to_dict()
         row["tally"] = tally if self.is_final else tally | {"failures": [], "notices": []}
-        row["logs"] = list(self.logs)
+        row["logs"], row["remarks"] = list(self.logs), list(self.remarks)
         return row
 
 
@@ -274,6 +277,7 @@ def progress_of(job: Job) -> JobProgress:
         detail=job.error,
         tally=_tally(stored.get("tally")),
         logs=_lines(stored.get("logs")),
+        remarks=_lines(stored.get("remarks")),
         paced_at=_moment(stored.get("paced_at")),
         started_at=_moment(stored.get("started_at")) or job.created_at,
         updated_at=_moment(stored.get("updated_at")) or job.updated_at,
@@ -387,6 +391,11 @@ class Board:
         """Say something that people should be able to read afterwards."""
         stamp = datetime.now(UTC).strftime("%H:%M:%S")
         self.set(message=line, logs=(*self.now.logs, f"{stamp} {line}")[-MAX_LOGS:])
+
+    def remark(self, line: str) -> None:
+        """Note something that the result should say too, once."""
+        self.note(line)
+        self.set(remarks=tuple(dict.fromkeys((*self.now.remarks, line)))[:MAX_LOGS])
 
     async def change(self) -> None:
         """Wait for the next change."""

@@ -36,6 +36,7 @@ def job_item(job: Job) -> JsonObject:
         "can_resume": job.state == "paused",
         "can_cancel": job.state not in _FINAL,
         "can_retry": job.state in ("failed", "cancelled") or (job.state == "completed" and failed > 0),
+        "remarks": list(now.remarks),
         "outcome": job.result if job.result is not None else now.tally.to_dict(),
         "detail": job.error,
         "created_at": job.created_at.isoformat(),

@@ -73,8 +73,8 @@ async def test_a_chunk_is_embedded_with_its_headings(
 
 
 def _left_out(end: JobProgress) -> list[str]:
-    """What a job's log says of addresses that it did not take."""
-    return [line for line in end.logs if "left out" in line]
+    """What a job's result says of addresses that it did not take."""
+    return [line for line in end.remarks if "left out" in line]
 
 
 async def test_robots_txt_is_respected(site: Site, service: IngestService) -> None:

@@ -27,8 +27,8 @@ async def archon(start_server: StartServer) -> AsyncIterator[httpx.AsyncClient]:
             yield client
 
 
-async def crawled(archon: httpx.AsyncClient, url: str) -> dict[str, JsonValue]:
-    started = (await archon.post("/api/knowledge-items/crawl", json={"url": url})).json()
+async def crawled(archon: httpx.AsyncClient, url: str, **options: int) -> dict[str, JsonValue]:
+    started = (await archon.post("/api/knowledge-items/crawl", json={"url": url, **options})).json()
     return await ended(archon, started["progressId"])
 
 
@@ -48,6 +48,18 @@ async def test_a_job_tells_what_became_of_each_page(archon: httpx.AsyncClient, s
     assert (job["id"], job["state"], job["can_retry"]) == (state["progressId"], "completed", True)
     assert history["counts"] == {"stored": 2, "failed": 1}
     assert [(page["url"], page["reason"]["code"]) for page in history["pages"]] == [(f"{start}b.html", "fetch_failed")]
+
+
+async def test_a_job_says_what_it_left_out_also_after_its_end(archon: httpx.AsyncClient, site: Site) -> None:
+    start = _site(site)
+    site.page("/robots.txt", "User-agent: *\nDisallow: /docs/b.html", "text/plain")
+    state = await crawled(archon, start, max_pages=1)
+    [job] = (await archon.get("/api/jobs")).json()["jobs"]
+    assert state["remarks"] == [
+        "The limit of 1 pages was reached; at least 1 more addresses were found.",
+        f"{start}b.html was left out: the site's robots.txt asks crawlers for it.",
+    ]
+    assert job["remarks"] == state["remarks"]
 
 
 async def test_a_retry_visits_only_what_failed(archon: httpx.AsyncClient, site: Site) -> None:

@@ -62,6 +62,13 @@ describe("the history", () => {
     expect(within(row).getByRole("option", { name: "failed (2)" })).toBeInTheDocument();
   });
 
+  test("says what was left out of the site", async () => {
+    const line = "The limit of 200 pages was reached; at least 31 more addresses were found.";
+    jobs({ ...JOB, remarks: [line] });
+    open("/history");
+    expect(await screen.findByRole("list", { name: "Left out" })).toHaveTextContent(line);
+  });
+
   test("offers what fits the job's state", async () => {
     const asked = steering();
     jobs(

@@ -90,6 +90,15 @@ describe("a crawl", () => {
     expect(await screen.findByText("1 page stored as 4 passages, 3 embeddings reused.")).toBeVisible();
   });
 
+  test("says what was left out of the site", async () => {
+    const { stream } = crawlable();
+    await startCrawl();
+    const outcome = { ...OUTCOME, pages_stored: 1, chunks_stored: 4 };
+    const remarks = ["https://docs.example.org/x was left out: the site's robots.txt asks crawlers for it."];
+    stream.send("progress", { ...RUNNING, status: "completed", outcome, remarks });
+    expect(await screen.findByRole("list", { name: "Left out" })).toHaveTextContent(remarks[0] as string);
+  });
+
   test("says how many pages its site has no more", async () => {
     const { stream } = crawlable();
     await startCrawl();

@@ -44,6 +44,7 @@ export const Job = z.object({
   can_cancel: z.boolean().catch(false),
   can_retry: z.boolean().catch(false),
   outcome: Outcome,
+  remarks: z.array(z.string()).catch([]),
   detail: ErrorBody.nullish().catch(null),
   created_at: z.string().catch(""),
   finished_at: text,

@@ -84,6 +84,7 @@ export const Progress = z.object({
   chunksStored: z.number().nullish().catch(null),
   details: z.object({ contextsDone: number, embeddingsReused: number }).nullish().catch(null),
   outcome: Outcome.nullish().catch(null),
+  remarks: z.array(z.string()).catch([]),
   detail: ErrorBody.nullish().catch(null),
   error: text,
 });

@@ -7,6 +7,7 @@ import { Word } from "@/shared/ui/Word";
 import type { Job, Verb } from "../api/jobs";
 import { jobKind, jobOutcome, verdict } from "../words";
 import { JobPages } from "./JobPages";
+import { Remarks } from "./Remarks";
 import { WorkActions } from "./WorkActions";
 
 /** One job of the history: how it ended, its sums, and its pages when they are asked for. */
@@ -35,6 +36,7 @@ export function JobRow({ job }: { job: Job }) {
             </time>
           </p>
           <p className="mt-2 text-[0.9375rem]">{jobOutcome(job)}</p>
+          <Remarks lines={job.remarks} />
         </div>
         {verbs.length > 0 && <WorkActions id={job.id} name={name} verbs={verbs} />}
       </div>

@@ -3,6 +3,7 @@ import { plural } from "@/shared/lib/format";
 import { ErrorNote } from "@/shared/ui/ErrorNote";
 import type { PageFailure, Progress } from "../api/schemas";
 import { outcomeSentence } from "../words";
+import { Remarks } from "./Remarks";
 
 const OPEN_UP_TO = 3;
 
@@ -18,6 +19,7 @@ export function WorkResult({ progress }: { progress: Progress }) {
         />
       )}
       {outcome && <p>{outcomeSentence(outcome, progress.details?.embeddingsReused)}</p>}
+      <Remarks lines={progress.remarks} />
       <Reasons word="failure" pages={outcome?.failures ?? []} />
       <Reasons word="notice" pages={outcome?.notices ?? []} />
       {!failed && sourceId && (
