@@ -196,7 +196,7 @@ async def run(body: RunBody, asking: InAsking) -> JSONResponse:
         _require(body.agent_type)
         async for event in asking.events(body):
             if event.name == "error":
-                error = str(event.data.get("error"))
+                error = _sentence(event.data)
             if event.name == "done":
                 result = str(event.data.get("answer") or "")
                 metadata |= {key: event.data.get(key) for key in ("way", "outcome", "supported", "finish_reason")}
@@ -218,7 +218,7 @@ async def _pieces(agent_type: str, body: RunBody, asking: Asking) -> AsyncIterat
             if event.name == "token":
                 yield _line({"type": "stream_chunk", "content": event.data.get("text")})
             elif event.name == "error":
-                error = str(event.data.get("error"))
+                error = _sentence(event.data)
     except ArchonError as failure:
         error = f"{failure.message} {failure.next_step}"
     yield _line({"type": "error", "error": error} if error else {"type": "stream_complete", "content": ""})
@@ -231,6 +231,13 @@ async def _events(lines: AsyncIterator[str]) -> AsyncIterator[Told]:
             name = line.removeprefix("event: ")
         elif line.startswith("data: "):
             yield Told(name, json.loads(line.removeprefix("data: ")))
+
+
+def _sentence(error: dict[str, JsonValue]) -> str:
+    """An error body as v1's callers take it: what failed, what to do, and which connection it was."""
+    connection = error.get("connection")
+    parts = (error.get("error"), error.get("next_step"), f"(Connection: {connection})" if connection else None)
+    return " ".join(str(part) for part in parts if part)
 
 
 def _require(agent_type: str) -> None:

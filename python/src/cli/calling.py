@@ -41,6 +41,8 @@ def complain(detail: JsonObject, as_json: bool) -> None:
         return
     where = f" ({plain(str(detail['field']))})" if detail.get("field") else ""
     err.print(f"[red]{plain(str(detail.get('error')))}{where}[/red]")
+    if detail.get("connection"):
+        err.print(f"Connection: {plain(str(detail['connection']))}")
     if detail.get("next_step"):
         err.print(f"What to do: {plain(str(detail['next_step']))}")
 

@@ -71,6 +71,13 @@ async def test_an_answer_of_a_chat_cannot_either(model: ModelServer) -> None:
     assert (ended.code, ended.out.strip()) == (0, "�]0;owned�It adds.")
 
 
+async def test_trouble_names_the_connection_that_was_asked(help_of: httpx.AsyncClient, file: Path) -> None:
+    gone = {"id": "gone", "provider": "vllm", "base_url": "http://127.0.0.1:9", "model": "x"}
+    assert (await help_of.post("/api/connections", json=gone)).status_code == 201
+    ended = await run(str(help_of.base_url), "explain", str(file), "--connection", "gone")
+    assert (ended.code, "Connection: gone\n" in ended.err) == (1, True)
+
+
 async def test_a_line_that_is_not_there_is_a_sentence(help_of: httpx.AsyncClient, file: Path) -> None:
     ended = await run(str(help_of.base_url), "explain", f"{file}:99", "--connection", "fake")
     assert (ended.code, "99" in ended.err, "Traceback" in ended.err) == (1, True, False)

@@ -53,6 +53,19 @@ async def test_an_answer_comes_whole_and_in_pieces(
     assert [piece["type"] for piece in told] == ["stream_chunk"] * (len(told) - 1) + ["stream_complete"]
 
 
+async def test_a_failure_in_mid_run_is_told_with_what_to_do_and_its_connection(
+    start_server: StartServer,  # noqa: F811
+    server: ModelServer,
+    vllm_embedding_url: str,
+) -> None:
+    cut = says("It runs ", "them.")
+    Plan(server, NO_TOOLS, type(cut)(cut.parts[:2], end="done"))
+    async with agents_service(start_server(**providers(server.url, vllm_embedding_url))) as client:
+        whole = (await client.post("/agents/run", json={"prompt": "What is so?"})).json()
+    assert (whole["success"], whole["result"], whole["metadata"]["outcome"]) == (False, "It runs ", "truncated")
+    assert whole["error"].endswith("Try again or continue it. (Connection: settings:llm)")
+
+
 async def test_its_routes_tell_what_there_is_and_what_is_missing(free_port: int) -> None:
     async with agents_service(f"http://127.0.0.1:{free_port}") as client:
         health, listed = await client.get("/health"), await client.get("/agents/list")
