@@ -114,7 +114,14 @@ describe("the agent", () => {
       { id: "q", content: "Why?", sender: "user", timestamp, connection_id: "lab", model: "large" },
       { id: "a", content: "So.", sender: "agent", timestamp, outcome: "complete", way: "tools" },
     ];
-    const answered = { connection_id: "lab", provider: "one", model: "large-v2" };
+    const usage = {
+      prompt_tokens: 9,
+      completion_tokens: 12,
+      first_token_ms: 250,
+      total_ms: 900,
+      tokens_per_s: null,
+    };
+    const answered = { connection_id: "lab", provider: "one", model: "large-v2", usage };
     server.use(
       http.get("/api/connections", () => HttpResponse.json(CONNECTIONS)),
       http.get("/api/agent-chat/sessions/s2/messages", () =>
@@ -126,7 +133,9 @@ describe("the agent", () => {
       }),
     );
     const { user } = open("/agent/s2");
-    expect(await screen.findByText("Lab · large-v2")).toBeInTheDocument();
+    expect(
+      await screen.findByText("Lab · large-v2 · 12 tokens · first word after 250 ms"),
+    ).toBeInTheDocument();
     expect(screen.getByRole("button", { name: /^Model of the agent/ })).toHaveTextContent("Lab · large");
     await user.type(screen.getByRole("textbox", { name: "Your question" }), "And?{Enter}");
     await waitFor(() => expect(bodies).toEqual([{ message: "And?", connection_id: "lab", model: "large" }]));

@@ -1,4 +1,4 @@
-import type { Citation, Passage } from "@/features/ask/api/schemas";
+import type { Citation, Passage, Usage } from "@/features/ask/api/schemas";
 import type { Picked } from "@/features/connections";
 import type { ErrorBody } from "@/shared/api/errors";
 import type { AgentEvent, KeptMessage, Tool, Way } from "./api/schemas";
@@ -13,6 +13,7 @@ export interface Turn {
   steps: readonly Tool[];
   passages: readonly Passage[];
   citations: readonly Citation[];
+  usage: Usage | null;
   error: ErrorBody | null;
   /** Who answered. */
   connectionId: string | null;
@@ -33,6 +34,7 @@ export function begun(question: string, id = "live"): Turn {
     steps: [],
     passages: [],
     citations: [],
+    usage: null,
     error: null,
     connectionId: null,
     provider: null,
@@ -68,6 +70,8 @@ export function after(turn: Turn, event: AgentEvent): Turn {
       return { ...turn, reasoning: turn.reasoning + event.data.text };
     case "citation":
       return { ...turn, citations: [...turn.citations, event.data] };
+    case "usage":
+      return { ...turn, usage: event.data };
     case "error":
       return { ...turn, error: event.data };
     case "done":
@@ -110,6 +114,7 @@ export function turnsOf(messages: readonly KeptMessage[]): Turn[] {
         steps: said.steps.map((step) => ({ ...step, passages: named(step.passages, said.passages) })),
         passages: said.passages,
         citations: said.support,
+        usage: said.usage ?? null,
         error: said.error ?? null,
         connectionId: said.connection_id ?? null,
         provider: said.provider ?? null,

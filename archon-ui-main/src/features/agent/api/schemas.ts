@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Citation, Passage } from "@/features/ask/api/schemas";
+import { Citation, Passage, Usage } from "@/features/ask/api/schemas";
 import { ErrorBody } from "@/shared/api/errors";
 
 const text = z.string().nullish().catch(null);
@@ -28,6 +28,7 @@ export const EVENTS = {
   token: Piece,
   reasoning: Piece,
   citation: Citation,
+  usage: Usage,
   error: ErrorBody,
   done: z.object({ outcome: z.string(), supported: z.boolean().catch(false), answer: z.string().catch("") }),
 } as const;
@@ -54,6 +55,7 @@ export const KeptMessage = z.object({
   steps: z.array(KeptStep).catch([]),
   passages: z.array(Passage).catch([]),
   support: z.array(Citation).catch([]),
+  usage: Usage.nullish().catch(null),
   error: ErrorBody.nullish().catch(null),
 });
 export type KeptMessage = z.infer<typeof KeptMessage>;

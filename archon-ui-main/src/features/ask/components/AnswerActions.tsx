@@ -1,10 +1,9 @@
 import { RotateCcw } from "lucide-react";
-import { useConnectionName } from "@/features/connections";
-import { count, duration } from "@/shared/lib/format";
 import { IconButton } from "@/shared/ui/Button";
 import type { Answer } from "../answer";
 import type { AnswerDoings } from "./AnswerView";
 import { CopyButton } from "./CopyButton";
+import { Figures } from "./Figures";
 import { Versions } from "./Versions";
 
 interface AnswerActionsProps {
@@ -25,19 +24,7 @@ export function AnswerActions({ answer, doings, onShow }: AnswerActionsProps) {
         </IconButton>
       )}
       <Versions of="answer" ids={answer.versions} current={answer.messageId} onShow={onShow} />
-      {ended && <Figures answer={answer} />}
+      {ended && <Figures {...answer} />}
     </div>
   );
-}
-
-function Figures({ answer: { connectionId, provider, model, usage } }: { answer: Answer }) {
-  const connection = useConnectionName(connectionId, provider);
-  const parts = [
-    connection,
-    model,
-    usage?.completion_tokens != null ? `${count(usage.completion_tokens)} tokens` : null,
-    usage?.first_token_ms != null ? `first word after ${duration(usage.first_token_ms)}` : null,
-    usage?.tokens_per_s != null ? `${usage.tokens_per_s.toFixed(0)} tokens/s` : null,
-  ].filter(Boolean);
-  return parts.length > 0 ? <p className="ml-1 text-[0.8125rem] text-soft">{parts.join(" · ")}</p> : null;
 }
