@@ -18,7 +18,7 @@ from src.errors import (
 )
 
 from .client import Deadlines, client_for
-from .courtesy import LINGER_S, Courtesy, courtesy_on
+from .courtesy import LINGER_S, courtesy_on
 from .discovery import ServedModel, discover, forget_discoveries, resolve_model
 from .embed_batches import BatchLimits, EmbedPlan, Post, Progress, embed_texts
 from .embed_posts import plain_post, sdk_post
@@ -176,13 +176,14 @@ class ProviderEmbedder:
             secrets=self._secrets(),
         )
         # Clouds have room for everybody; on one's own machine a crawl gives way.
-        courtesy = courtesy_on(self._origin) if self._active.provider.local else Courtesy()
+        courtesy = courtesy_on(self._origin) if self._active.provider.local else None
         pacing = self._questions if policy is _QUERY else self._pacing or pacing_for(self._origin)
         if policy is not _QUERY:
             self._queue.look(pacing)
-            limits = replace(facts.batch, texts=pacing.texts(facts.batch.texts, courtesy))
-            plan = replace(plan, courtesy=courtesy, limits=limits)
-        waits = courtesy.somebody_waits(linger_s=LINGER_S) if policy is _QUERY and is_person else nullcontext()
+            plan = replace(plan, courtesy=courtesy)
+        waits = (
+            courtesy.somebody_waits(linger_s=LINGER_S) if courtesy and policy is _QUERY and is_person else nullcontext()
+        )
         with waits:
             outcomes = await embed_texts(
                 texts,

@@ -155,21 +155,26 @@ class _Run:
         return [outcome or Embedded(None, lost) for outcome in self._outcomes]
 
     async def _embed(self, batch: list[int]) -> None:
+        while batch:
+            batch = await self._embed_some(batch)
+
+    async def _embed_some(self, batch: list[int]) -> list[int]:
+        """Embed as many of the batch as may travel together now; what is left of it."""
         if self._stopped is not None:
             self._fail(batch, self._stopped)
-            return
+            return []
         try:
             vectors = await with_retries(
                 lambda: self._ask(batch), policy=self._plan.policy, budget=self._budget, context=self._plan.context
             )
         except _StoppedWhileWaiting as stop:
             self._fail(batch, stop.reason)
-            return
+            return []
         except ArchonError as error:
             await self._refused(batch, error)
-            return
+            return []
         self._silent = 0
-        for at, raw in zip(batch, vectors, strict=True):
+        for at, raw in zip(batch, vectors, strict=False):
             vector = checked(raw, self._size, self._plan.context)
             if isinstance(vector, ArchonError):
                 self._settle(at, Embedded(None, vector))
@@ -177,17 +182,20 @@ class _Run:
                 self._size = self._size or len(vector)
                 self._hopeless = 0
                 self._settle(at, Embedded(vector))
+        return batch[len(vectors) :]
 
     async def _ask(self, batch: list[int]) -> Sequence[Sequence[float] | str]:
-        texts = [self._texts[at] for at in batch]
+        """Vectors of the first of the batch: how many may go is known once there is a place for them."""
         async with self._pacing.slot(self._plan.courtesy):
             if self._stopped is not None:
                 raise _StoppedWhileWaiting(self._stopped)
+            most = self._pacing.texts(self._plan.limits.texts, self._plan.courtesy)
+            texts = [self._texts[at] for at in batch[:most]]
             started = time.monotonic()
             posted = await self._typed_post(texts)
-        if len(batch) >= self._plan.limits.texts:
+        if 2 * len(texts) >= most:
             self._pacing.answered(time.monotonic() - started, sum(map(len, texts)))
-        return matched(posted.vectors, len(batch), self._plan.context)
+        return matched(posted.vectors, len(texts), self._plan.context)
 
     async def _typed_post(self, texts: Sequence[str]) -> Posted:
         try:

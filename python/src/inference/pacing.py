@@ -30,7 +30,9 @@ _REQUEST_TEXTS = 32
 _SLOW = 6
 """A bound as low as this is that of a server without a GPU."""
 _FEW = 8
-"""Texts that such a server embeds in about a fifth of a second (two cores: 36 texts of 180 tokens a second)."""
+"""Texts that a server without a GPU embeds in a fifth of a second (two cores: 36 texts of 180 tokens a second)."""
+_FIRST = 4
+"""Requests that a server is given before anything is known of it: of so few texts, together as much as one full one."""
 BULK_CEILING = 192
 """Requests under way to one server at most, however fast it is."""
 
@@ -72,9 +74,11 @@ class Pacing:
             async with self._changed:
                 self._changed.notify_all()
 
-    def texts(self, most: int, courtesy: Courtesy) -> int:
-        """Texts in one request, `most` at most: few on a slow server with people there, who wait for its end."""
-        return min(most, _FEW) if self._holds_back(courtesy) else most
+    def texts(self, most: int, courtesy: Courtesy | None) -> int:
+        """Texts in one request, `most` at most. Few while the bound is being found, which takes several rounds, and on
+        a slow server with people there, who wait for its end."""
+        few = courtesy is not None and (self._starting or self._holds_back(courtesy))
+        return min(most, _FEW) if few else most
 
     def _places(self, courtesy: Courtesy | None) -> int:
         """One on a slow server with people there: each request more only makes them wait longer for theirs."""
@@ -130,7 +134,7 @@ class Pacing:
 def pacing_for(origin: str) -> Pacing:
     """The bound that all bulk requests to one server share in the running event loop: what was learned stays."""
     paces = _PACES.setdefault(asyncio.get_running_loop(), {})
-    return paces.setdefault(origin, Pacing(ceiling=BULK_CEILING))
+    return paces.setdefault(origin, Pacing(start=_FIRST, ceiling=BULK_CEILING))
 
 
 _PACES: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Pacing]] = WeakKeyDictionary()

@@ -38,8 +38,8 @@ FEW_FRESH = 2_000
 """Fresh vectors that are not worth an index: reading them all takes about a millisecond."""
 MANY_FRESH = 5_000
 """Those that get one while more come: reading them all takes 2.7 ms, their index 1.2 (384 dimensions)."""
-_RUSH = 500
-"""Vectors between two looks, above which no time is left to put parts together."""
+_RUSH_PER_S = 100
+"""Vectors a second, above which no time is left to put parts together."""
 _SOON_S = 1.0
 
 
@@ -62,6 +62,7 @@ class Caretaker:
     every_s: float = _EVERY_S
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _fresh_before: dict[int, int] = field(default_factory=dict)
+    _counted_at: float = field(default_factory=time.monotonic)
     _next_s: float = field(init=False)
     _looked_at: float = float("-inf")
     _begun_at: dict[int, float] = field(default_factory=dict)
@@ -188,11 +189,14 @@ class Caretaker:
 
         While much comes, the next look is soon, and what can wait does. Raises StoreError.
         """
-        parts = await spaces.fresh_parts(self.database, most=MANY_FRESH)
-        rush = any(part.fresh - self._fresh_before.get(part.space_id, 0) > _RUSH for part in parts)
+        parts = await spaces.fresh_parts(self.database, most=2 * MANY_FRESH)
+        now = time.monotonic()
+        much = _RUSH_PER_S * (now - self._counted_at)
+        rush = any(part.fresh - self._fresh_before.get(part.space_id, 0) > much for part in parts)
         closing = {part.space_id for part in parts if wants_index(part.fresh, rush=rush)}
         for space_id in closing:
             await spaces.close_fresh_part(self.database, space_id)
+        self._counted_at = now
         self._fresh_before = {part.space_id: part.fresh for part in parts if part.space_id not in closing}
         self._next_s = min(_SOON_S, self.every_s) if rush else self.every_s
         self.indexes.wake(calm=not rush)

@@ -197,7 +197,7 @@ async def test_langchain_30574_litellm_28239_and_local_deep_research_5144_what_i
     bodies = [request.json() for request in server.asked(EMBED)]
     assert {body["encoding_format"] for body in bodies} == {"base64"}
     assert all(isinstance(text, str) for body in bodies for text in body["input"])
-    assert max(len(body["input"]) for body in bodies) == 32
+    assert max(len(body["input"]) for body in bodies) <= 32
 
 
 async def test_vllm_19798_and_agent_zero_922_one_text_over_the_models_length(server: ModelServer) -> None:

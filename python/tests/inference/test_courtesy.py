@@ -11,7 +11,7 @@ from src.inference.chat import build_chat_model
 from src.inference.courtesy import Courtesy, courtesy_on
 from src.inference.embed import build_embedder
 from src.inference.models import ChatMessage, ChatOptions, Embedder
-from src.inference.pacing import Pacing
+from src.inference.pacing import Pacing, pacing_for
 from tests.fakes.chosen import chosen
 from tests.fakes.model_server import ModelServer, Silence, running
 
@@ -103,6 +103,7 @@ async def test_a_slow_server_is_given_few_passages_at_a_time_after_a_question(
         await ready.embed_passages(texts)
         return [len(asked.json()["input"]) for asked in server.asked("/v1/embeddings")[before:]]
 
+    pacing_for(f"{server.url}/v1").pushed_back()  # it is known how much the server takes
     assert await sizes() == [20]
     await ready.embed_query("Why?")
     assert await sizes() == [8, 8, 4]

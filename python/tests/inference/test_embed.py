@@ -54,7 +54,23 @@ async def test_vectors_come_back_in_the_order_of_the_texts(server: ModelServer) 
     texts = ["x" * (index + 1) for index in range(100)]
     outcomes = await at(server).embed_passages(texts)
     assert [one.vector[0] for one in outcomes if one.vector] == [float(index + 1) for index in range(100)]
-    assert max(len(request.json()["input"]) for request in server.asked("/v1/embeddings")) == 32
+
+
+async def test_requests_are_small_until_it_is_known_how_many_a_server_takes(server: ModelServer) -> None:
+    server.on("/v1/embeddings", honest)
+    pacing = Pacing(start=4)
+    active = chosen("embedding", VLLM_BASE_URL=server.url, **NAMES)
+    embedder = ProviderEmbedder(active, deadlines=Deadlines(), pacing=pacing)
+
+    async def sizes() -> list[int]:
+        before = len(server.asked("/v1/embeddings"))
+        outcomes = await embedder.embed_passages(["x" * (index + 1) for index in range(64)])
+        assert [one.vector[0] for one in outcomes if one.vector] == [float(index + 1) for index in range(64)]
+        return [len(asked.json()["input"]) for asked in server.asked("/v1/embeddings")[before:]]
+
+    assert await sizes() == [8] * 8
+    pacing.pushed_back()
+    assert await sizes() == [32, 32]
 
 
 async def test_texts_that_somebody_waits_for_do_not_stand_in_the_line_of_a_crawl(server: ModelServer) -> None:
