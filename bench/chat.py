@@ -46,10 +46,12 @@ class Sizes:
     tokens: int
     chats: int
     messages: int
+    answers: tuple[int, ...]
+    """Tokens of the answers of chats at once."""
 
 
-FULL = Sizes(first_tokens=60, at_once=50, rounds=PAIRS, tokens=4000, chats=5000, messages=2000)
-QUICK = Sizes(first_tokens=4, at_once=4, rounds=1, tokens=400, chats=40, messages=200)
+FULL = Sizes(first_tokens=60, at_once=50, rounds=PAIRS, tokens=4000, chats=5000, messages=2000, answers=(32, 128))
+QUICK = Sizes(first_tokens=4, at_once=4, rounds=1, tokens=400, chats=40, messages=200, answers=(32,))
 
 
 @dataclass(frozen=True)
@@ -137,17 +139,28 @@ async def _real(asker: Asker, server: Archon, sizes: Sizes) -> None:
     cpu = f"{(server.worked_s - worked) / sizes.first_tokens * 1000:.1f} ms of the server's processor time a chat"
     print(f"added to the first token  {spread(added, 'ms')}")
     print(verdict("  over HTTP", added, FIRST_TOKEN_MS, at_most=True, cpu=cpu, unit=" ms"))
+    for tokens in sizes.answers:
+        await _at_once(asker, server, sizes, tokens)
+
+
+async def _at_once(asker: Asker, server: Archon, sizes: Sizes, tokens: int) -> None:
+    """Many chats at once, with answers of so many tokens."""
     ratios = []
+    worked = server.worked_s
     for number in range(sizes.rounds + 1):
         ways = [asker.through, asker.straight]
         took: dict[str, float] = {}
         for way in ways if number % 2 else reversed(ways):
             began = time.perf_counter()
-            await asyncio.gather(*(way(32) for _ in range(sizes.at_once)))
+            await asyncio.gather(*(way(tokens) for _ in range(sizes.at_once)))
             took[way.__name__] = time.perf_counter() - began
         if number:  # the first round warms both up
             ratios.append(took["through"] / took["straight"])
-    print(verdict(f"{sizes.at_once} chats at once, total over straight", ratios, TOTAL_RATIO, at_most=True))
+    each_ms = (server.worked_s - worked) / (sizes.rounds + 1) / sizes.at_once * 1000
+    what = f"{sizes.at_once} chats of {tokens} tokens at once, total over straight"
+    cpu = f"{each_ms:.1f} ms of the server's processor time a chat"
+    print(verdict(what, ratios, TOTAL_RATIO, at_most=True, cpu=cpu))
+    print(f"  {cpu}")
 
 
 async def _fast(asker: Asker, server: Archon, sizes: Sizes) -> None:

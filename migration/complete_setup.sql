@@ -19,7 +19,7 @@ do $archon_check$
 declare
   installed text := (select extversion from pg_extension where extname = 'vector');
   unknown text := (select string_agg(version, ', ' order by version) from archon_migrations
-                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0099', '0101', '0103', '0104', '0110', '0111', '0112', '0113', '0114', '0115', '0116', '0117', '0118', '0130', '0131', '0140', '0141', '0142'));
+                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0099', '0101', '0103', '0104', '0110', '0111', '0112', '0113', '0114', '0115', '0116', '0117', '0118', '0130', '0131', '0140', '0141', '0142', '0150'));
 begin
   if string_to_array(substring(installed from '^[0-9]+[.][0-9]+'), '.')::integer[] < array[0, 8] then
     raise exception 'pgvector % is too old: run "alter extension vector update".', installed;
@@ -5376,5 +5376,21 @@ end $$;
 $archon_file_0142$;
   insert into archon_migrations (version, migration_name, checksum) values ('0142', 'reembedding_again', 'a085b0636ed4462cf274bb36682681b3');
 end $archon_step_0142$;
+
+do $archon_step_0150$
+begin
+  if exists (select 1 from archon_migrations where version = '0150') then
+    return;
+  end if;
+  execute $archon_file_0150$
+-- The connection that answers where none is named, asked for before each answer: its id alone.
+create or replace function archon_connection_chosen() returns table (id text) language sql stable as $$
+  select c.id from archon_connections c where c.is_default limit 1
+$$;
+
+select archon_close_to_others();
+$archon_file_0150$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0150', 'chosen_connection', '7213dc26bdbf6769b037ba31a3b5a698');
+end $archon_step_0150$;
 
 select archon_close_to_others();

@@ -25,7 +25,7 @@ from .embed_posts import plain_post, sdk_post
 from .embedding_models import Prefixes, dimensions_to_send, known_model, prefixes_for
 from .local_tokenizer import TextCounter, own_tokenizer
 from .models import Embedded, Embedder, EmbeddingIdentity, Vector
-from .pacing import Pacing, pacing_for
+from .pacing import FIRST_SMALL, Pacing, pacing_for
 from .pool import http_client
 from .provider import ActiveProvider, KnownEmbeddingModel
 from .queue_watch import QueueWatch
@@ -177,7 +177,11 @@ class ProviderEmbedder:
         )
         # Clouds have room for everybody; on one's own machine a crawl gives way.
         courtesy = courtesy_on(self._origin) if self._active.provider.local else None
-        pacing = self._questions if policy is _QUERY else self._pacing or pacing_for(self._origin)
+        pacing = (
+            self._questions
+            if policy is _QUERY
+            else self._pacing or pacing_for(self._origin, start=FIRST_SMALL if courtesy else 2)
+        )
         if policy is not _QUERY:
             self._queue.look(pacing)
             plan = replace(plan, courtesy=courtesy)

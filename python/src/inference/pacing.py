@@ -31,8 +31,8 @@ _SLOW = 6
 """A bound as low as this is that of a server without a GPU."""
 _FEW = 8
 """Texts that a server without a GPU embeds in a fifth of a second (two cores: 36 texts of 180 tokens a second)."""
-_FIRST = 4
-"""Requests that a server is given before anything is known of it: of so few texts, together as much as one full one."""
+FIRST_SMALL = 4
+"""Requests of so few texts that a server is given before anything is known of it: together as much as one full one."""
 BULK_CEILING = 192
 """Requests under way to one server at most, however fast it is."""
 
@@ -131,10 +131,10 @@ class Pacing:
         return min(self._ceiling, max(self._floor, limit))
 
 
-def pacing_for(origin: str) -> Pacing:
+def pacing_for(origin: str, *, start: int = 2) -> Pacing:
     """The bound that all bulk requests to one server share in the running event loop: what was learned stays."""
     paces = _PACES.setdefault(asyncio.get_running_loop(), {})
-    return paces.setdefault(origin, Pacing(start=_FIRST, ceiling=BULK_CEILING))
+    return paces.setdefault(origin, Pacing(start=start, ceiling=BULK_CEILING))
 
 
 _PACES: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Pacing]] = WeakKeyDictionary()

@@ -89,7 +89,7 @@ class ConnectionService:
 
     async def default_id(self) -> str:
         """The id of the connection that answers where none is named. Raises StoreError."""
-        return next((row.id for row in await self._rows.all() if row.is_default), CHOSEN)
+        return await self._rows.chosen() or CHOSEN
 
     async def create(self, body: ConnectionBody) -> Connection:
         """Store a new connection; without an id it is named after its name.

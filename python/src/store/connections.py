@@ -72,6 +72,11 @@ class ConnectionRepository:
         """Every connection, oldest first."""
         return [_connection(row) for row in await self._database.call("archon_connections_list")]
 
+    async def chosen(self) -> str | None:
+        """The id of the default one; None where none is."""
+        rows = await self._database.call("archon_connection_chosen")
+        return need(rows[0], "id", str) if rows else None
+
     async def save(self, entries: Sequence[ConnectionEntry], *, most: int, fresh: bool) -> None:
         """Write all of `entries` or none; `most` is how many there may be in all.
 

@@ -11,7 +11,7 @@ _PAGES_SHARE = 8
 """Model servers live on the same machine, and what Postgres keeps for itself the system cannot lend to others."""
 _PAGES_MB = (128, 4096)
 _BUILD_SHARE = 16
-"""Only while an index is built. A graph that does not fit takes many times as long, so this says how large a part is."""
+"""Only while an index is built. One that does not fit takes many times as long, so this says how large a part is."""
 _BUILD_MB = (256, 2048)
 _CLEANING_MB = 64
 _CONTAINER_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
