@@ -28,9 +28,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
 
 import httpx
+import uvloop
 from _archon import Archon, archon
 from _fixed_cost_server import fixed_cost_server
-from _ingest_run import crawl
+from _ingest_run import crawl_into
 from _ingest_site import served, write_site
 from _kept_vectors import KeptVectors
 from _measure import PAIRS, circumstances, percentile, spread, verdict
@@ -202,7 +203,8 @@ def search(embedding_url: str, sizes: Sizes) -> None:
         tempfile.TemporaryDirectory() as folder,
     ):
         write_site(Path(folder), sizes.searched)
-        asyncio.run(_searches(embedding_url, model, database, Path(folder), sizes))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_searches(embedding_url, model, database, Path(folder), sizes))
 
 
 async def _searches(embedding_url: str, model: str, url: str, folder: Path, sizes: Sizes) -> None:
@@ -219,7 +221,7 @@ async def _searches(embedding_url: str, model: str, url: str, folder: Path, size
         space = await fill(url, database, embedder, real[: len(vectors)], vectors, sizes.stored)
         store = SearchRepository(database)
         idle = await latencies(store, space, questions, Scope())
-        crawling, crowded = asyncio.create_task(crawl(folder, url, model, keep=False)), list[float]()
+        crawling, crowded = asyncio.create_task(crawl_into(folder, database, model, keep=False)), list[float]()
         while not crawling.done():
             crowded += await latencies(store, space, questions[:20], Scope())
         run = await crawling
