@@ -38,6 +38,28 @@ async def test_pages_go_on_however_many_search(monkeypatch: pytest.MonkeyPatch) 
     assert begun == [0, 1, 2]
 
 
+async def test_pages_are_stored_one_by_one_while_somebody_searches_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    turns, at_once, most = Turns(3), 0, list[int]()
+
+    async def page() -> None:
+        nonlocal at_once
+        async with turns.page():
+            at_once += 1
+            most.append(at_once)
+            await asyncio.sleep(0.01)
+            at_once -= 1
+
+    with turns.search():
+        pass
+    await asyncio.gather(*(page() for _ in range(4)))
+    beside = max(most)
+    monkeypatch.setattr(page_calls, "_RECENT_S", 0.0)
+    await asyncio.gather(*(page() for _ in range(4)))
+    assert (beside, max(most)) == (1, 3)
+
+
 async def test_a_search_that_fails_is_over() -> None:
     turns, begun = Turns(1), list[int]()
     with pytest.raises(ValueError, match="no"), turns.search():
