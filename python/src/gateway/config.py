@@ -189,14 +189,18 @@ def load_config(environment: Environment, file: Path | None = None, local: Local
     try:
         return _with_keys(GatewayConfig.model_validate(tables), environment)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        source = path.name if path.is_file() else "the environment"
-        raise ConfigurationError(
-            ": ".join(part for part in (source, where, first["msg"]) if part),
-            next_step=f"Correct {where or source}; docs/operate/gateway.md lists every setting.",
-            context=ErrorContext(field=where),
-        ) from error
+        raise _unusable(error, path.name if path.is_file() else "the environment") from error
+
+
+def _unusable(error: ValidationError, source: str) -> ConfigurationError:
+    """What is wrong first, with its place."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return ConfigurationError(
+        ": ".join(part for part in (source, where, first["msg"]) if part),
+        next_step=f"Correct {where or source}; docs/operate/gateway.md lists every setting.",
+        context=ErrorContext(field=where),
+    )
 
 
 def _with_keys(config: GatewayConfig, environment: Environment) -> GatewayConfig:

@@ -61,11 +61,14 @@ class Turns:
     async def page(self) -> AsyncIterator[None]:
         """The turn of a page's call."""
         async with self._pages, self._one_by_one if self._people_search() else nullcontext():
-            if self._searches:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(_GIVES_WAY_S):
-                        await self._free.wait()
+            await self._searches_first()
             yield
+
+    async def _searches_first(self) -> None:
+        if self._searches:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_GIVES_WAY_S):
+                    await self._free.wait()
 
     def _people_search(self) -> bool:
         return bool(self._searches) or time.monotonic() - self._searched_at < _RECENT_S
