@@ -14,6 +14,7 @@ from src.settings.connections_settings import CHOSEN
 from src.settings.connections_wire import limits_of
 from src.store.database import Database
 
+from .fallbacks import ChatWithFallbacks
 from .models import ModelInUse
 
 
@@ -23,11 +24,15 @@ def agent_model(active: ActiveProvider) -> AgentModel:
 
 
 class ChosenAgentModel:
-    """Gives the model that a question to the agent names: of a connection, by default of the one a chat would use."""
+    """Gives the model that a question to the agent names: of a connection, by default of the one a chat would use.
 
-    def __init__(self, settings: SettingsService, connections: ConnectionService) -> None:
+    An agent keeps to one provider for all its steps: a fallback answers where the last look at the chosen one failed.
+    """
+
+    def __init__(self, settings: SettingsService, connections: ConnectionService, fallbacks: ChatWithFallbacks) -> None:
         self._in_settings: ModelInUse[AgentModel] = ModelInUse(settings, "llm", agent_model)
         self._connections = connections
+        self._fallbacks = fallbacks
 
     async def __call__(self, connection_id: str | None, model: str | None) -> AgentModel:
         """The model of a connection (None: of the default one), another one of its server where `model` names it.
@@ -39,7 +44,8 @@ class ChosenAgentModel:
         """
         wanted = connection_id or await self._connections.default_id()
         if model is None and wanted == CHOSEN:
-            return await self._in_settings()
+            stand_in = await self._fallbacks.stand_in()
+            return AgentModel(*stand_in) if stand_in else await self._in_settings()
         chat = await self._connections.chat_model(wanted, model)
         active, limits = await self._connections.active(wanted, model), limits_of(chat)
         if limits is None:

@@ -127,7 +127,7 @@ def _rooms(environment: Environment, database: Database) -> Rooms:
         discover=resolve_model,
         ingest=ingest,
         search=search,
-        agents=agent_chat(database, search, ChosenAgentModel(settings, connections), answering),
+        agents=agent_chat(database, search, ChosenAgentModel(settings, connections, chat_model), answering),
         chat=RunningAnswers(AnswerService(database, search, chosen_chat, answering, namer, summariser).ask),
         chosen_chat=chosen_chat,
         conversations=ConversationService(database, namer),

@@ -66,6 +66,21 @@ class ChatWithFallbacks:
         models = [await self._first(), *(self._model(name, link) for name, link in links.items())]
         return FallbackChat(models, self._board, _write_down)
 
+    async def stand_in(self) -> tuple[ChatModel, ActiveProvider] | None:
+        """Who answers for the chosen one while the last look at it failed, for callers that keep to one provider to the
+        end; None where it answers, where there is no chain, and where all of it is down.
+
+        Raises StoreError.
+        """
+        snapshot = await self._settings.snapshot()
+        values = snapshot.in_force()
+        if not is_enabled(values) or not self._board.is_down(snapshot.text(PROVIDER_KEYS["llm"]) or ""):
+            return None
+        for name, link in self._links(values).items():
+            if isinstance(link, ActiveProvider) and not self._board.is_down(name):
+                return self._model(name, link), link
+        return None
+
     def forget(self) -> None:
         """Make all of them anew at the next call."""
         self._alone.forget()

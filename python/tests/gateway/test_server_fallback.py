@@ -114,6 +114,23 @@ async def test_the_chosen_one_is_asked_again_once_it_is_back(
     assert start["provider"] == "vllm"
 
 
+async def test_an_agent_works_with_the_next_while_the_chosen_one_is_down(
+    start_server: StartServer, first: FaultyServer, second: FaultyServer, vllm_embedding_url: str
+) -> None:
+    await first.stop()
+    address = start_server(**chain(first.url, second.url, vllm_embedding_url))
+    async with httpx.AsyncClient(base_url=address, timeout=60) as archon:
+        async with asyncio.timeout(10):
+            while (await archon.get("/v1/health/inference")).json()["status"] != "degraded":
+                assert archon.is_closed is False
+        events = events_of((await archon.post("/api/agent-chat/ask", json=ASK)).text)
+    assert (events[0][1]["provider"], events[0][1]["model"], events[-1][1]["outcome"]) == (
+        "ollama",
+        "spare",
+        "complete",
+    )
+
+
 async def test_without_the_switch_the_failure_is_told(
     start_server: StartServer, first: FaultyServer, second: FaultyServer, vllm_embedding_url: str
 ) -> None:
