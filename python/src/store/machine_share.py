@@ -7,11 +7,11 @@ from pathlib import Path
 
 import psutil
 
-_PAGES_SHARE = 8
+_PAGES_SHARE = 4
 """Model servers live on the same machine, and what Postgres keeps for itself the system cannot lend to others."""
-_PAGES_MB = (128, 4096)
+_PAGES_MB = (128, 8192)
 _BUILD_SHARE = 16
-"""Only while an index is built. One that does not fit takes many times as long, so this says how large a part is."""
+"""Only while an index is built. One that does not fit takes many times as long."""
 _BUILD_MB = (256, 2048)
 _CLEANING_MB = 64
 _CONTAINER_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
@@ -20,7 +20,7 @@ _CONTAINER_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/mem
 def postgres_settings(limits: tuple[Path, ...] = _CONTAINER_LIMITS, cores: int | None = None) -> dict[str, str]:
     """Settings of Postgres for this machine, or for the container around it.
 
-    `shared_buffers`: an eighth of the memory, 128 MB to 4 GB. Only what is read is taken. With Postgres' own 128 MB a
+    `shared_buffers`: a quarter of the memory, 128 MB to 8 GB. Only what is read is taken. With Postgres' own 128 MB a
     hybrid search in 100,000 chunks takes twice as long: the vectors' index and the texts push each other out.
     `maintenance_work_mem`: a sixteenth, 256 MB to 2 GB. An index is built by less than half of the cores: somebody
     searches meanwhile.

@@ -20,7 +20,7 @@ def _machine(monkeypatch: pytest.MonkeyPatch, gigabytes: float) -> None:
 
 @pytest.mark.parametrize(
     ("gigabytes", "pages", "build"),
-    [(0.5, "128MB", "256MB"), (8, "1024MB", "512MB"), (24, "3072MB", "1536MB"), (256, "4096MB", "2048MB")],
+    [(0.25, "128MB", "256MB"), (8, "2048MB", "512MB"), (24, "6144MB", "1536MB"), (256, "8192MB", "2048MB")],
 )
 def test_shares_of_the_memory_are_for_pages_and_for_building_indexes(
     monkeypatch: pytest.MonkeyPatch, gigabytes: float, pages: str, build: str
@@ -35,7 +35,7 @@ def test_a_containers_limit_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     limit, unlimited = tmp_path / "memory.max", tmp_path / "other"
     limit.write_text(f"{4 * GIGABYTE}\n")
     unlimited.write_text("max\n")
-    assert postgres_settings((limit, unlimited, tmp_path / "missing"))["shared_buffers"] == "512MB"
+    assert postgres_settings((limit, unlimited, tmp_path / "missing"))["shared_buffers"] == "1024MB"
 
 
 @pytest.mark.parametrize(("cores", "helpers"), [(1, "0"), (2, "0"), (4, "1"), (16, "7")])
