@@ -168,6 +168,19 @@ end $$;
 alter index archon_crawled_pages_text set (gin_pending_list_limit = 256);
 alter index archon_crawled_pages_headings set (gin_pending_list_limit = 256);
 
+-- As before, once no index is built: dropping a space's table would wait for that, and every search would wait behind it.
+create or replace function archon_spaces_clear() returns integer language plpgsql as $$
+declare
+  gone integer;
+begin
+  perform pg_advisory_xact_lock(hashtext('archon_index_next'));
+  perform pg_advisory_xact_lock(hashtext('archon_space_ensure'));
+  perform pg_advisory_xact_lock(hashtext('archon_space_switch'));
+  delete from archon_embedding_spaces s where s.state = 'retired' and not s.declined;
+  get diagnostics gone = row_count;
+  return gone;
+end $$;
+
 -- Not used any more.
 drop function if exists archon_fresh_state(integer, integer);
 drop function if exists archon_fresh_move(integer, integer);

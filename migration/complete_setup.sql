@@ -5165,13 +5165,26 @@ end $$;
 alter index archon_crawled_pages_text set (gin_pending_list_limit = 256);
 alter index archon_crawled_pages_headings set (gin_pending_list_limit = 256);
 
+-- As before, once no index is built: dropping a space's table would wait for that, and every search would wait behind it.
+create or replace function archon_spaces_clear() returns integer language plpgsql as $$
+declare
+  gone integer;
+begin
+  perform pg_advisory_xact_lock(hashtext('archon_index_next'));
+  perform pg_advisory_xact_lock(hashtext('archon_space_ensure'));
+  perform pg_advisory_xact_lock(hashtext('archon_space_switch'));
+  delete from archon_embedding_spaces s where s.state = 'retired' and not s.declined;
+  get diagnostics gone = row_count;
+  return gone;
+end $$;
+
 -- Not used any more.
 drop function if exists archon_fresh_state(integer, integer);
 drop function if exists archon_fresh_move(integer, integer);
 
 select archon_close_to_others();
 $archon_file_0118$;
-  insert into archon_migrations (version, migration_name, checksum) values ('0118', 'few_parts', '30d147efd81a02b5c3ea1d06e2671a62');
+  insert into archon_migrations (version, migration_name, checksum) values ('0118', 'few_parts', 'ff1a412847d34c30f106168c597d313b');
 end $archon_step_0118$;
 
 do $archon_step_0130$

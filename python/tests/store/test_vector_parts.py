@@ -136,3 +136,23 @@ async def test_fresh_vectors_are_counted_in_each_space_in_use(database: Database
     assert await spaces.fresh_parts(database, most=2) == [spaces.FreshPart(space_id, 2)]
     await spaces.close_fresh_part(database, space_id)
     assert await spaces.fresh_parts(database, most=10) == [spaces.FreshPart(space_id, 0)]
+
+
+async def test_a_former_space_goes_once_no_index_is_built_and_nobody_waits_meanwhile(
+    database: Database, admin_url: str
+) -> None:
+    job, space_id = await _space(database)
+    await _store(database, job, space_id, "p0", 3)
+    former = await spaces.ensure(database, model="former", dimensions=3)
+    async with _admin(admin_url) as admin:
+        await admin.execute("update archon_embedding_spaces set state = 'retired' where id = %s", (former.id,))
+        await admin.execute("select pg_advisory_lock(hashtext('archon_index_next'))")
+        clearing = asyncio.create_task(spaces.clear(database))
+        async with asyncio.timeout(10), _admin(admin_url) as other:
+            waits = "select 1 from pg_locks where locktype = 'advisory' and not granted"
+            while not await (await other.execute(waits)).fetchone():
+                pass
+        assert len(await _found(database, space_id)) == 3
+        await admin.execute("select pg_advisory_unlock(hashtext('archon_index_next'))")
+    async with asyncio.timeout(10):
+        assert await clearing == 1
