@@ -19,7 +19,7 @@ do $archon_check$
 declare
   installed text := (select extversion from pg_extension where extname = 'vector');
   unknown text := (select string_agg(version, ', ' order by version) from archon_migrations
-                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0099', '0101', '0103', '0104', '0110', '0111', '0112', '0113', '0114', '0115', '0116', '0117', '0118', '0130', '0131', '0140', '0141', '0142', '0150'));
+                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0099', '0101', '0103', '0104', '0110', '0111', '0112', '0113', '0114', '0115', '0116', '0117', '0118', '0130', '0131', '0140', '0141', '0142', '0150', '0151'));
 begin
   if string_to_array(substring(installed from '^[0-9]+[.][0-9]+'), '.')::integer[] < array[0, 8] then
     raise exception 'pgvector % is too old: run "alter extension vector update".', installed;
@@ -5430,5 +5430,50 @@ select archon_close_to_others();
 $archon_file_0150$;
   insert into archon_migrations (version, migration_name, checksum) values ('0150', 'chosen_connection', '7213dc26bdbf6769b037ba31a3b5a698');
 end $archon_step_0150$;
+
+do $archon_step_0151$
+begin
+  if exists (select 1 from archon_migrations where version = '0151') then
+    return;
+  end if;
+  execute $archon_file_0151$
+-- A filtered search that compares all that the filter leaves looks for each chunk in the one part that can have it: chunks get
+-- their numbers in the order they come, and so does each part its vectors. Asking every part costs as often as there are parts.
+create or replace function archon_vector_exact(
+  space integer, query_embedding vector, scope text[], languages text[], depth integer
+) returns table (chunk_id bigint, distance double precision) language plpgsql set jit = off as $$
+declare
+  condition constant text := archon_filter_condition(scope, languages);
+  part record;
+  first bigint;
+  last bigint;
+  searches text[] := '{}';
+begin
+  if scope is null and languages is null then
+    return query execute format(
+      'select v.chunk_id, v.embedding <=> $1 from archon_chunk_vectors v where v.space_id = %1$s order by 2, 1 limit $4',
+      space) using query_embedding, scope, languages, depth;
+    return;
+  end if;
+  for part in
+    select t.relid::regclass as home from pg_partition_tree(to_regclass('archon_chunk_vectors_s' || space)) t where t.isleaf
+  loop
+    execute format('select min(v.chunk_id), max(v.chunk_id) from %s v', part.home) into first, last;
+    if first is not null then
+      searches := searches || format(
+        '(select v.chunk_id, v.embedding <=> $1 from archon_crawled_pages c join %s v on v.chunk_id = c.id
+          where c.id between %s and %s %s order by 2, 1 limit $4)', part.home, first, last, condition);
+    end if;
+  end loop;
+  if searches <> '{}' then
+    return query execute array_to_string(searches, ' union all ') || ' order by 2, 1 limit $4'
+      using query_embedding, scope, languages, depth;
+  end if;
+end $$;
+
+select archon_close_to_others();
+$archon_file_0151$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0151', 'filtered_parts', '261278486ba8787dc344fe11056c0b56');
+end $archon_step_0151$;
 
 select archon_close_to_others();

@@ -156,3 +156,18 @@ async def test_a_former_space_goes_once_no_index_is_built_and_nobody_waits_meanw
         await admin.execute("select pg_advisory_unlock(hashtext('archon_index_next'))")
     async with asyncio.timeout(10):
         assert await clearing == 1
+
+
+async def test_a_filtered_search_finds_what_is_nearest_in_whichever_part_it_is(
+    database: Database, admin_url: str
+) -> None:
+    job, space_id = await _space(database)
+    await _closed(database, job, space_id, [4, 5, 6])
+    await _store(database, job, space_id, "p0", 3)
+    await _store(database, job, space_id, "p3", 2)
+    repository, vector = SearchRepository(database), array("f", [1, 0.4, 0])
+    every = await repository.nearest(space=space_id, vector=vector, source_ids=None, depth=16, exact=True)
+    within = await repository.nearest(space=space_id, vector=vector, source_ids=["s"], depth=16)
+    few = await repository.nearest(space=space_id, vector=vector, source_ids=["s"], depth=3)
+    assert (len(every), within, few) == (16, every, every[:3])
+    assert await repository.nearest(space=space_id, vector=vector, source_ids=["other"], depth=3) == []
