@@ -5004,9 +5004,9 @@ create or replace function archon_build_memory() returns integer language sql st
 $$;
 
 -- Vectors in one part at most: 100,000, since as many candidates miss more in a larger graph (160 of them: recall@10 0.99 in
--- 100,000 vectors of 384, 0.9 in a million in two parts), and no more than those whose graph is built in that memory, since beyond it a
--- build takes many times as long. A node is its vector and 800 bytes (pgvector 0.8, m = 16: 32 neighbours of 16 bytes, and
--- what is around them).
+-- 100,000 vectors of 384, 0.9 in a million in two parts), and no more than those whose graph is built in that memory, since
+-- beyond it a build takes many times as long. A node is its vector and up to 800 bytes: pgvector 0.8 (m = 16) had room in
+-- 16 MB for 7,446 vectors of 384 and for 2,438 of 1,536, which is 720 and 740.
 create or replace function archon_part_capacity(dimensions integer) returns integer language sql stable as $$
   select least(100000, archon_build_memory() * 1024.0
     / (800 + case when dimensions <= 2000 then 4 else 2 end * dimensions))::integer
@@ -5074,8 +5074,8 @@ $$;
 -- Closed parts of the spaces in use that could be put together, most first.
 create or replace function archon_parts_mergeable() returns table (space_id integer, parts integer)
 language sql stable as $$
-  select s.id, cardinality(archon_parts_alike(s.id)) from archon_embedding_spaces s
-  where s.state <> 'retired' and archon_parts_alike(s.id) is not null order by 2 desc, 1
+  select s.id, cardinality(a.alike) from archon_embedding_spaces s, lateral (select archon_parts_alike(s.id) as alike) a
+  where s.state <> 'retired' and a.alike is not null order by 2 desc, 1
 $$;
 
 -- Put parts of a space together, if there are any to be; as `archon_index_build`. The new part is made aside; it takes the
@@ -5184,7 +5184,7 @@ drop function if exists archon_fresh_move(integer, integer);
 
 select archon_close_to_others();
 $archon_file_0118$;
-  insert into archon_migrations (version, migration_name, checksum) values ('0118', 'few_parts', 'ff1a412847d34c30f106168c597d313b');
+  insert into archon_migrations (version, migration_name, checksum) values ('0118', 'few_parts', '3af8b382654d22074b97ac828054c75b');
 end $archon_step_0118$;
 
 do $archon_step_0130$

@@ -159,22 +159,30 @@ class _Run:
             batch = await self._embed_some(batch)
 
     async def _embed_some(self, batch: list[int]) -> list[int]:
-        """Embed as many of the batch as may travel together now; what is left of it."""
+        """Embed as many of the batch as may travel together now; what is left of it: what was not sent cannot fail."""
         if self._stopped is not None:
             self._fail(batch, self._stopped)
             return []
+        sent = list(batch)
         try:
             vectors = await with_retries(
-                lambda: self._ask(batch), policy=self._plan.policy, budget=self._budget, context=self._plan.context
+                lambda: self._ask(batch, sent),
+                policy=self._plan.policy,
+                budget=self._budget,
+                context=self._plan.context,
             )
         except _StoppedWhileWaiting as stop:
             self._fail(batch, stop.reason)
             return []
         except ArchonError as error:
-            await self._refused(batch, error)
+            await self._refused(sent, error)
+            left = batch[len(sent) :]
+            if self._hopeless < _HOPELESS_BATCHES:
+                return left
+            self._fail(left, error)
             return []
         self._silent = 0
-        for at, raw in zip(batch, vectors, strict=False):
+        for at, raw in zip(sent, vectors, strict=True):
             vector = checked(raw, self._size, self._plan.context)
             if isinstance(vector, ArchonError):
                 self._settle(at, Embedded(None, vector))
@@ -182,15 +190,16 @@ class _Run:
                 self._size = self._size or len(vector)
                 self._hopeless = 0
                 self._settle(at, Embedded(vector))
-        return batch[len(vectors) :]
+        return batch[len(sent) :]
 
-    async def _ask(self, batch: list[int]) -> Sequence[Sequence[float] | str]:
-        """Vectors of the first of the batch: how many may go is known once there is a place for them."""
+    async def _ask(self, batch: list[int], sent: list[int]) -> Sequence[Sequence[float] | str]:
+        """Vectors of the first of the batch, which become `sent`: how many is known once there is a place for them."""
         async with self._pacing.slot(self._plan.courtesy):
             if self._stopped is not None:
                 raise _StoppedWhileWaiting(self._stopped)
             most = self._pacing.texts(self._plan.limits.texts, self._plan.courtesy)
-            texts = [self._texts[at] for at in batch[:most]]
+            sent[:] = batch[:most]
+            texts = [self._texts[at] for at in sent]
             started = time.monotonic()
             posted = await self._typed_post(texts)
         if 2 * len(texts) >= most:

@@ -16,9 +16,9 @@ from src.store.disk_room import DiskRoom
 _log = structlog.get_logger("archon.ingest.indexes")
 
 _AGAIN_S = 900.0
-"""An index that a database's time limit ended is not begun again and again."""
+"""What a database's time limit ended is not begun again and again."""
 _MANY_PARTS = 8
-"""Parts that are put together even while more come: a search goes through each of them in about a millisecond."""
+"""Parts that are put together even while more come: a search goes through each of them in some 2 ms."""
 _ANALYZE_EVERY_S = 60.0
 _STEP = "Where a time limit ends it: `DATABASE_URL=<connection string> archon migrate --build-indexes`."
 
@@ -36,6 +36,7 @@ class IndexBuilder:
     _calm: bool = True
     _merging: asyncio.Task[bool] | None = None
     _not_before: float = float("-inf")
+    _merge_not_before: float = float("-inf")
     _analyzed_at: float = float("-inf")
     _changed: bool = False
 
@@ -79,7 +80,9 @@ class IndexBuilder:
         return await indexes.build_next(self.database, of_v1=not await jobs.unfinished(self.database))
 
     async def _merged(self) -> bool:
-        """Whether parts were put together."""
+        """Whether parts were put together. What fails of it is said and tried again later: no index waits for that."""
+        if time.monotonic() < self._merge_not_before:
+            return False
         least = 2 if self._calm else _MANY_PARTS
         merging = self._merging = asyncio.create_task(indexes.merge_next(self.database, least=least))
         try:
@@ -88,4 +91,11 @@ class IndexBuilder:
             self._merging = None
             merging.cancel()
             await asyncio.wait({merging})
-        return not merging.cancelled() and merging.result()
+        if merging.cancelled():
+            return False
+        try:
+            return merging.result()
+        except ArchonError as error:
+            self._merge_not_before = time.monotonic() + _AGAIN_S
+            _log.warning("parts_not_put_together", reason=error.message, again_in_s=_AGAIN_S)
+            return False

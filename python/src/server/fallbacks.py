@@ -62,8 +62,7 @@ class ChatWithFallbacks:
         values = (await self._settings.snapshot()).in_force()
         if not is_enabled(values):
             return await self._alone()
-        links = {name: link for name, link in self._links(values).items() if isinstance(link, ActiveProvider)}
-        models = [await self._first(), *(self._model(name, link) for name, link in links.items())]
+        models = [await self._first(), *(self._model(name, link) for name, link in self._usable(values))]
         return FallbackChat(models, self._board, _write_down)
 
     async def stand_in(self) -> tuple[ChatModel, ActiveProvider] | None:
@@ -76,10 +75,8 @@ class ChatWithFallbacks:
         values = snapshot.in_force()
         if not is_enabled(values) or not self._board.is_down(snapshot.text(PROVIDER_KEYS["llm"]) or ""):
             return None
-        for name, link in self._links(values).items():
-            if isinstance(link, ActiveProvider) and not self._board.is_down(name):
-                return self._model(name, link), link
-        return None
+        standing = ((name, link) for name, link in self._usable(values) if not self._board.is_down(name))
+        return next(((self._model(name, link), link) for name, link in standing), None)
 
     def forget(self) -> None:
         """Make all of them anew at the next call."""
@@ -164,6 +161,9 @@ class ChatWithFallbacks:
             except ConfigurationError as error:
                 found[name] = error
         return found
+
+    def _usable(self, values: Mapping[str, str]) -> list[tuple[str, ActiveProvider]]:
+        return [(name, link) for name, link in self._links(values).items() if isinstance(link, ActiveProvider)]
 
     def _model(self, name: str, link: ActiveProvider) -> ChatModel:
         known = self._behind.get(name)

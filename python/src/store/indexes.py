@@ -76,15 +76,22 @@ async def build_next(database: Database, *, space_id: int | None = None, of_v1: 
 
 
 async def merge_next(database: Database, *, least: int = 2) -> bool:
-    """Put parts of one space together where `least` of them could be; False when there are none.
+    """Put parts of one space together where `least` of them could be; False when there are none, or somebody builds.
 
     Takes as long as building the index of what comes out. Raises as `build_next` does.
     """
-    for row in await database.call("archon_parts_mergeable"):
-        if columns.number(row, "parts") >= least:
-            done = (await database.call_long("archon_parts_merge", space=columns.number(row, "space_id")))[0]
-            return need(done, "built", bool)
-    return False
+    before = await database.call("archon_parts_mergeable")
+    if not before or columns.number(before[0], "parts") < least:
+        return False
+    try:
+        row = (await database.call_long("archon_parts_merge", space=columns.number(before[0], "space_id")))[0]
+    except StoreUnavailable:
+        # Only the answer may be lost, as of a build.
+        await _done(database)
+        if await database.call("archon_parts_mergeable") == before:
+            raise
+        return True
+    return need(row, "built", bool)
 
 
 async def build_space(database: Database, space_id: int) -> None:

@@ -73,6 +73,13 @@ async def test_requests_are_small_until_it_is_known_how_many_a_server_takes(serv
     assert await sizes() == [32, 32]
 
 
+async def test_what_was_not_sent_yet_does_not_fail_with_what_was(server: ModelServer) -> None:
+    lacking = Reply(body=embeddings([[1.0, 0.0, 0.0, 0.5]]))
+    server.on("/v1/embeddings", lambda r: lacking if "x" in r.json()["input"] else honest(r))
+    outcomes = await at(server).embed_passages(["x" * (index + 1) for index in range(32)])
+    assert errors_of(outcomes) == dict.fromkeys(range(8), "ProtocolError")
+
+
 async def test_texts_that_somebody_waits_for_do_not_stand_in_the_line_of_a_crawl(server: ModelServer) -> None:
     server.on("/v1/embeddings", lambda r: Silence() if "crawled" in r.json()["input"] else honest(r))
     active = chosen("embedding", VLLM_BASE_URL=server.url, **NAMES)

@@ -160,3 +160,19 @@ async def test_what_is_put_together_makes_room_for_an_index_that_is_due(
         assert await _parts(database_url) == [1, 2, 3]
     building.cancel()
     await asyncio.wait([building])
+
+
+async def test_no_index_waits_for_parts_that_cannot_be_put_together(
+    idle: IngestService, database: PostgresDatabase, job: Job, database_url: str
+) -> None:
+    refusing = (
+        "create or replace function archon_parts_merge(space integer) returns table (built boolean, busy boolean)"
+        " language plpgsql as $$ begin raise 'not now' using errcode = 'query_canceled'; end $$"
+    )
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
+        await connection.execute(refusing)
+    for expected in ([1], [1, 2], [1, 2, 3]):
+        await _fresh(database_url, 100)
+        await indexes.put_off(database)
+        await idle.caretaker.indexes.build_waiting()
+        assert await _parts(database_url) == expected

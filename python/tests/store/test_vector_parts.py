@@ -13,6 +13,8 @@ from src.search.query import Scope
 from src.store import indexes, jobs, pages, sources, spaces
 from src.store.database import Database
 from src.store.search import SearchRepository
+from src.store.supabase import SupabaseDatabase
+from tests.fixtures.supabase import SupabaseServer
 
 _PARTS = """
 select (regexp_match(c.relname, '_p([0-9]+)$'))[1]::int, c.reltuples::int from pg_partition_tree(%s) t
@@ -127,6 +129,21 @@ async def test_each_vector_is_seen_once_by_every_search_beside_it(database: Data
         assert await _found(database, space_id) == whole
     assert await merging
     assert await _found(database, space_id) == whole
+
+
+async def test_an_answer_that_is_lost_is_no_failure_of_putting_together(supabase: SupabaseServer) -> None:
+    database = await SupabaseDatabase.connect(supabase.url, supabase.key, answer_s=1.0)
+    job, space_id = await _space(database)
+    await _closed(database, job, space_id, [3, 3])
+    async with _admin(supabase.admin_url) as admin:
+        await admin.execute(
+            "create or replace function archon_lock_briefly(tables text[]) returns void language plpgsql"
+            " as $$ begin perform pg_sleep(2); end $$"
+        )
+    assert await indexes.merge_next(database)
+    assert await _indexed(supabase.admin_url, space_id) == [(1, 6)]
+    assert not await indexes.merge_next(database)
+    await database.close()
 
 
 async def test_fresh_vectors_are_counted_in_each_space_in_use(database: Database) -> None:
