@@ -27,7 +27,7 @@ begin
     end if;
   end loop;
   if searches <> '{}' then
-    return query execute array_to_string(searches, ' union all ') || ' order by 2, 1 limit $4'
+    return query execute format('select * from (%s) e order by 2, 1 limit $4', array_to_string(searches, ' union all '))
       using query_embedding, scope, languages, depth;
   end if;
 end $$;

@@ -5466,14 +5466,14 @@ begin
     end if;
   end loop;
   if searches <> '{}' then
-    return query execute array_to_string(searches, ' union all ') || ' order by 2, 1 limit $4'
+    return query execute format('select * from (%s) e order by 2, 1 limit $4', array_to_string(searches, ' union all '))
       using query_embedding, scope, languages, depth;
   end if;
 end $$;
 
 select archon_close_to_others();
 $archon_file_0151$;
-  insert into archon_migrations (version, migration_name, checksum) values ('0151', 'filtered_parts', '261278486ba8787dc344fe11056c0b56');
+  insert into archon_migrations (version, migration_name, checksum) values ('0151', 'filtered_parts', '3c2994e6dd05ec356e8a81fff1a727f8');
 end $archon_step_0151$;
 
 select archon_close_to_others();
