@@ -19,7 +19,7 @@ do $archon_check$
 declare
   installed text := (select extversion from pg_extension where extname = 'vector');
   unknown text := (select string_agg(version, ', ' order by version) from archon_migrations
-                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0099', '0101', '0103', '0104', '0110', '0111', '0112', '0113', '0114', '0115', '0116', '0117', '0118', '0130', '0131', '0140', '0141', '0142', '0150', '0151'));
+                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0099', '0101', '0103', '0104', '0110', '0111', '0112', '0113', '0114', '0115', '0116', '0117', '0118', '0130', '0131', '0140', '0141', '0142', '0150', '0151', '0152'));
 begin
   if string_to_array(substring(installed from '^[0-9]+[.][0-9]+'), '.')::integer[] < array[0, 8] then
     raise exception 'pgvector % is too old: run "alter extension vector update".', installed;
@@ -5475,5 +5475,38 @@ select archon_close_to_others();
 $archon_file_0151$;
   insert into archon_migrations (version, migration_name, checksum) values ('0151', 'filtered_parts', '3c2994e6dd05ec356e8a81fff1a727f8');
 end $archon_step_0151$;
+
+do $archon_step_0152$
+begin
+  if exists (select 1 from archon_migrations where version = '0152') then
+    return;
+  end if;
+  execute $archon_file_0152$
+-- Why an agent's answer came about the way it did (null: the model decided itself, or it was not kept yet).
+alter table archon_agent_messages add column if not exists way_reason text;
+
+-- Completes an answer; false when its session was deleted meanwhile.
+drop function if exists archon_agent_turn_end(
+  uuid, text, text, text, jsonb, jsonb, jsonb, jsonb, jsonb, text, text, text);
+create or replace function archon_agent_turn_end(
+  answer_id uuid, content text, outcome text, way text, way_reason text, steps jsonb, passages jsonb, support jsonb,
+  usage jsonb, error jsonb, connection_id text, provider text, model text
+) returns boolean language plpgsql as $$
+begin
+  update archon_agent_messages m
+  set content = archon_agent_turn_end.content, outcome = archon_agent_turn_end.outcome,
+      way = archon_agent_turn_end.way, way_reason = archon_agent_turn_end.way_reason,
+      steps = archon_json(archon_agent_turn_end.steps), passages = archon_json(archon_agent_turn_end.passages),
+      support = archon_json(archon_agent_turn_end.support), usage = archon_json(archon_agent_turn_end.usage),
+      error = archon_json(archon_agent_turn_end.error), connection_id = archon_agent_turn_end.connection_id,
+      provider = archon_agent_turn_end.provider, model = archon_agent_turn_end.model
+  where m.id = answer_id;
+  return found;
+end $$;
+
+select archon_close_to_others();
+$archon_file_0152$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0152', 'agent_reasons', 'ba65faece7100ae2786d1773a38476cb');
+end $archon_step_0152$;
 
 select archon_close_to_others();

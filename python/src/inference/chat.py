@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import httpx2
 import structlog
 
 from src.errors import BadRequest, ErrorContext, JsonValue, ModelNotFound, redact_url
@@ -23,6 +24,7 @@ from .token_counts import TokenEstimate
 from .tokenizer import ServerTokenizer
 
 if TYPE_CHECKING:
+    from openai import RequestOptions
     from openai.types.chat import ChatCompletionMessageParam
 
 _log = structlog.get_logger("archon.inference.chat")
@@ -54,6 +56,7 @@ class ProviderChatModel:
         keeps_v1 = active.provider.keeps_v1_wire
         self._policy = policy or (NO_RETRIES if keeps_v1 else RetryPolicy(deadline_s=deadlines.total_s))
         self._client = client_for(active, deadlines=deadlines)
+        self._request = _request_options(active, deadlines)
         self._budget = budget_for(active.endpoint.base_url or active.provider.id)
         self._estimate = TokenEstimate()
         self._tokenizer: ServerTokenizer | None = None
@@ -149,6 +152,7 @@ class ProviderChatModel:
                 "stream_options": {"include_usage": True},
                 **params,
             },
+            options=self._request,
             stream=True,
             stream_cls=openai.AsyncStream[object],
         )
@@ -212,6 +216,13 @@ class ProviderChatModel:
         url = redact_url(f"{base.rstrip('/')}/chat/completions") if base else None
         remedy = self._active.endpoint.remedy
         return ErrorContext(provider=self.provider, operation="chat", url=url, model=model, remedy=remedy)
+
+
+def _request_options(active: ActiveProvider, deadlines: Deadlines) -> RequestOptions:
+    """Of a server of one's own no read has its own time-out: the stream's reader keeps time, event by event."""
+    if active.provider.keeps_v1_wire:
+        return {}
+    return {"timeout": httpx2.Timeout(None, connect=deadlines.connect_s)}
 
 
 def _held_to(schema: Mapping[str, JsonValue] | None) -> dict[str, object]:

@@ -32,6 +32,7 @@ from .client import Deadlines
 from .event_data import EventData
 from .failures import error_from_event
 from .models import Outcome, StreamEnd, TextDelta, Usage
+from .patience import Patience
 from .sdk_errors import classify_sdk_error, filled, sdk_failures
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class StreamReader:
         self._stream: ChunkStream | None = None
         self._parts: AsyncIterator[bytes] | None = None
         self._parser = EventData()
+        self._patience = Patience()
         self._events: deque[bytes] = deque()
         self._first: Choice | None = None
         self._started = time.monotonic()
@@ -105,6 +107,7 @@ class StreamReader:
 
     async def close(self) -> None:
         """Close the connection; the server stops working on the answer."""
+        self._patience.close()
         stream, self._stream = self._stream, None
         if stream is not None:
             await stream.close()
@@ -120,7 +123,7 @@ class StreamReader:
         left_s = self._deadlines.total_s - (time.monotonic() - self._started)
         gap_s = self._deadlines.gap_s
         try:
-            async with asyncio.timeout(min(gap_s, max(left_s, 0.0))):
+            with self._patience.within(min(gap_s, max(left_s, 0.0))):
                 return await self._next_chunk()
         except TimeoutError as late:
             if left_s <= gap_s:

@@ -20,11 +20,11 @@ from .frontier import Entry, Frontier, Scope, scope_of, site_scope
 from .intake import Intake
 from .left_out import LeftOut
 from .patterns import Patterns
-from .progress import tally_of
 from .requests import CrawlRequest
 from .robots import Robots
 from .run import Run, ends_page_only, first_of
 from .sitemap import is_sitemap, read_sitemap
+from .tally import tally_of
 from .traps import Traps
 from .visit import Arrival, Reading, Visitor
 

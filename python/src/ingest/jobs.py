@@ -24,12 +24,13 @@ from src.store.jobs import Job
 from .crawl import crawl, help_crawl
 from .fetch import FetchPolicy
 from .patience import PatientDatabase
-from .progress import Board, Tally, progress_of, tally_of, tally_of_counts
+from .progress import Board, progress_of
 from .reader import Readers
 from .reembed import count_help, help_reembed, reembed
 from .run import EmbedderFactory, Limits, Run, first_of
 from .situating import NarratorFactory
 from .space import Ways
+from .tally import Tally, tally_of, tally_of_counts
 from .upload import upload
 
 _log = structlog.get_logger("archon.ingest.jobs")

@@ -16,9 +16,9 @@ from src.store.spaces import Gap, PendingText, Space, TextKind
 
 from .embedding import EmbedStage
 from .patience import Patience
-from .progress import Tally
 from .run import Run, alongside
 from .space import open_space
+from .tally import Tally
 
 BATCH = 64
 """Texts that are written together."""

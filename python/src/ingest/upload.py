@@ -18,9 +18,9 @@ from .code_settings import code_rules
 from .fetch import Validators
 from .intake import Body, Intake
 from .kinds import ARCHIVES, ending_of, kind_of
-from .progress import tally_of
 from .requests import tags_of
 from .run import Run, open_intake
+from .tally import tally_of
 
 _AT_ONCE = 4
 """Files of an archive that are unpacked in memory at once."""

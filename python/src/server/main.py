@@ -6,7 +6,7 @@ import asyncio
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -14,7 +14,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
-from src.config import REPOSITORY, Environment, load_environment
+from src.config import REPOSITORY, Environment, garbage, load_environment
 from src.config.access import AccessPolicy
 from src.errors import ArchonError, ConfigurationError, ErrorContext
 
@@ -34,14 +34,16 @@ GRACE_S = 8
 """How long requests may take to end after a stop was asked for, in seconds."""
 
 
-def create_app(environment: Environment) -> FastAPI:
+def create_app(environment: Environment, *, loaded: Callable[[], None] = lambda: None) -> FastAPI:
     """The application; its rooms open in the background once it runs, so that the port answers at once.
+
+    `loaded` is called when all that the first requests need is loaded.
 
     Raises:
         ConfigurationError: `environment` asks for something that must not be served.
     """
     policy = AccessPolicy.of(environment)
-    startup = Startup(partial(open_rooms, environment))
+    startup = Startup(partial(open_rooms, environment), loaded)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -115,7 +117,7 @@ def main() -> int:
     try:
         environment = load_environment()
         configure_logging(environment.log_level)
-        app = create_app(environment)
+        app = create_app(environment, loaded=garbage.settle)
         listener = listen(environment)
     except ArchonError as error:
         sys.stderr.write(f"{error.message}\n{error.next_step}\n")

@@ -25,12 +25,14 @@ OpenRooms = Callable[[], AbstractAsyncContextManager[Rooms]]
 class Startup:
     """The rooms once they are open; `ready` is set as long as they are, for other threads to wait for.
 
+    `loaded` is called when all that the first requests need is loaded.
     `stopping` is set when the server begins to shut down: streams end then. The rooms stay open until
     `close`, so that requests on their way can end.
     """
 
-    def __init__(self, open_rooms: OpenRooms) -> None:
+    def __init__(self, open_rooms: OpenRooms, loaded: Callable[[], None] = lambda: None) -> None:
         self._open_rooms = open_rooms
+        self._loaded = loaded
         self._rooms: Rooms | None = None
         self._problem: ArchonError | None = None
         self.stopping = asyncio.Event()
@@ -68,6 +70,7 @@ class Startup:
                     self.ready.set()
                     _log.info("ready")
                     await asyncio.to_thread(load_sdk)
+                    self._loaded()
                     await self._closing.wait()
                     return
             except ArchonError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from src.errors import AccessDenied, JsonValue
@@ -20,7 +21,7 @@ from .connections_import import Existing, Imported, plan_import
 from .connections_rows import Connection, ConnectionShelf
 from .connections_settings import CHOSEN, FROM_SETTINGS, SETTINGS_LIMITS, SettingsConnections
 from .connections_wire import COMPATIBLE, ConnectionChatModel, Limits, active_of, kinds, values_of, wired
-from .service import SettingsService
+from .service import CACHE_S, SettingsService
 
 MAX_CONNECTIONS = 500
 _KEEP_S = 300.0
@@ -37,6 +38,8 @@ class ConnectionService:
         self._shelf = ConnectionShelf(self._kinds, lambda: settings.secrets)
         self._from_settings = SettingsConnections(settings)
         self._made: dict[tuple[str, str | None], tuple[ActiveProvider, Limits, ChatModel, float]] = {}
+        self._default: tuple[str, float] | None = None
+        self._asking_default = asyncio.Lock()
 
     @property
     def fields(self) -> tuple[SettingField, ...]:
@@ -88,8 +91,12 @@ class ConnectionService:
         return (await self._opened(wanted, model))[0]
 
     async def default_id(self) -> str:
-        """The id of the connection that answers where none is named. Raises StoreError."""
-        return await self._rows.chosen() or CHOSEN
+        """The id of the connection that answers where none is named, as fresh as settings are. Raises StoreError."""
+        async with self._asking_default:  # many chats that begin at once ask once
+            known, now = self._default, time.monotonic()
+            if known is None or now - known[1] >= CACHE_S:
+                known = self._default = (await self._rows.chosen() or CHOSEN, now)
+        return known[0]
 
     async def create(self, body: ConnectionBody) -> Connection:
         """Store a new connection; without an id it is named after its name.
@@ -138,6 +145,7 @@ class ConnectionService:
             await self._rows.make_default(None)
         else:
             await self._rows.make_default((await self._row(connection_id)).id)
+        self._forget()
         return await self.get(connection_id)
 
     async def import_file(self, content: bytes, existing: Existing = "replace") -> Imported:
@@ -228,4 +236,5 @@ class ConnectionService:
 
     def _forget(self) -> None:
         self._made.clear()
+        self._default = None
         forget_discoveries()

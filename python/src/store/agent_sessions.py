@@ -38,6 +38,7 @@ class AgentMessage:
     content: str
     outcome: str | None
     way: str | None
+    way_reason: str | None
     steps: list[JsonValue]
     passages: list[JsonValue]
     support: list[JsonValue]
@@ -59,7 +60,7 @@ class AgentTurn:
 
 @dataclass(frozen=True, slots=True)
 class AgentAnswer:
-    """What is known of an answer at its end; `outcome` says how it ended, `way` how it came about.
+    """What is known of an answer at its end; `outcome` says how it ended, `way` how it came about and `way_reason` why.
 
     `connection_id`, `provider` and `model` say who gave it; None where nobody was asked.
     """
@@ -67,6 +68,7 @@ class AgentAnswer:
     content: str
     outcome: str
     way: str | None
+    way_reason: str | None
     steps: list[JsonValue]
     passages: list[JsonValue]
     support: list[JsonValue]
@@ -130,6 +132,7 @@ class AgentSessionRepository:
             content=answer.content,
             outcome=answer.outcome,
             way=answer.way,
+            way_reason=answer.way_reason,
             steps=Json(answer.steps),
             passages=Json(answer.passages),
             support=Json(answer.support),
@@ -178,6 +181,7 @@ def _message(row: Row) -> AgentMessage:
         content=need(row, "content", str),
         outcome=maybe(row, "outcome", str),
         way=maybe(row, "way", str),
+        way_reason=maybe(row, "way_reason", str),
         steps=need(row, "steps", list),
         passages=need(row, "passages", list),
         support=need(row, "support", list),

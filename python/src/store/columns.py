@@ -18,6 +18,7 @@ from .database import Row, Vector
 from .vectors import parse
 
 T = TypeVar("T")
+W = TypeVar("W", bound=str)
 
 
 def need(row: Row, column: str, kind: type[T]) -> T:
@@ -33,6 +34,15 @@ def need(row: Row, column: str, kind: type[T]) -> T:
 def maybe(row: Row, column: str, kind: type[T]) -> T | None:
     """The value of `column`, which may be null. Raises StoreError when it is something else."""
     return None if row.get(column) is None else need(row, column, kind)
+
+
+def need_one_of(row: Row, column: str, words: Sequence[W]) -> W:
+    """The word in `column`, which must be one of `words`. Raises StoreError."""
+    value = need(row, column, str)
+    for word in words:
+        if word == value:
+            return word
+    raise _unexpected(column, value, f"one of {', '.join(words)}")
 
 
 def need_id(row: Row, column: str) -> str:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from src.errors import JsonValue
 
-from .columns import maybe, need, need_id, need_vector
+from .columns import maybe, need, need_id, need_one_of, need_vector
 from .database import Database, Row, Vector
 
 Reason = Literal["empty_store", "filter_excludes_all", "other_space", "no_match"]
@@ -282,6 +282,5 @@ def _page_row(row: Row) -> PageRow:
 
 
 def reason_of(row: Row, column: str) -> Reason:
-    """The reason that a function of the database gave. Raises StopIteration for a word that is none."""
-    word = need(row, column, str)
-    return next(reason for reason in _REASONS if reason == word)
+    """The reason that a function of the database gave. Raises StoreError for a word that is none."""
+    return need_one_of(row, column, _REASONS)

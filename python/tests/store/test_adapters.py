@@ -7,10 +7,11 @@ from array import array
 import psycopg
 import pytest
 
-from src.errors import ArchonError, Conflict, InvalidInput, MigrationNeeded, NotFound
+from src.errors import ArchonError, Conflict, InvalidInput, MigrationNeeded, NotFound, StoreError
 from src.store.columns import need, need_vector
 from src.store.database import Database, Json, SqlValue
 from src.store.place import StorePlace
+from src.store.search import reason_of
 
 _PIECES = array("f", [0.1, -1e-7, 3.4e38, 1 / 3])
 
@@ -117,3 +118,12 @@ async def test_a_whole_number_in_a_float_column_is_a_float(database: Database, a
     await _define(admin_url, "archon_echo() returns table (share double precision) language sql as 'select 1.0'")
     share = need((await database.call("archon_echo"))[0], "share", float)
     assert (share, type(share)) == (1.0, float)
+
+
+async def test_a_word_that_a_newer_database_gives_is_named_with_what_to_do(database: Database, admin_url: str) -> None:
+    await _define(admin_url, "archon_echo() returns table (reason text) language sql as $$select 'unheard of'$$")
+    row = (await database.call("archon_echo"))[0]
+    with pytest.raises(StoreError) as refused:
+        reason_of(row, "reason")
+    assert "reason" in refused.value.message
+    assert "archon migrate" in refused.value.next_step

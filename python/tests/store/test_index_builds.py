@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from array import array
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
-import psycopg
 import pytest
 
 from src.errors import StoreUnavailable
@@ -17,6 +14,7 @@ from src.store.database import Database
 from src.store.postgres import PostgresDatabase
 from src.store.search import SearchRepository
 from src.store.supabase import SupabaseDatabase
+from tests.fixtures.database import as_admin
 from tests.fixtures.postgrest import running_face
 from tests.fixtures.supabase import SupabaseServer
 
@@ -27,12 +25,6 @@ _SLOW = (
     " values ('011', array['create index slow_index on archon_crawled_pages (slow(id))'])",
 )
 """An index of Archon v1's that takes two seconds for each passage."""
-
-
-@asynccontextmanager
-async def _admin(url: str) -> AsyncIterator[psycopg.AsyncConnection]:
-    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
-        yield connection
 
 
 async def _save(database: Database, job: str, space_id: int, name: str, text: str) -> None:
@@ -62,13 +54,13 @@ async def _texts(database: Database, space_id: int) -> set[str]:
 async def _slow_index(database: Database, admin_url: str) -> None:
     job, _ = await _begin(database)
     await jobs.finish(database, job, "me", state="completed", progress={}, result={}, error=None)
-    async with _admin(admin_url) as admin:
+    async with as_admin(admin_url) as admin:
         for statement in _SLOW:
             await admin.execute(statement)  # type: ignore[arg-type]
 
 
 async def _has_slow_index(admin_url: str) -> bool:
-    async with _admin(admin_url) as admin:
+    async with as_admin(admin_url) as admin:
         row = await (await admin.execute("select to_regclass('slow_index') is not null")).fetchone()
     return bool(row and row[0])
 
@@ -77,10 +69,10 @@ async def test_pages_are_stored_changed_and_removed_while_an_index_is_built(data
     job, space_id = await _begin(database)
     await spaces.close_fresh_part(database, space_id)
     part = f"archon_chunk_vectors_s{space_id}_p1"
-    async with _admin(admin_url) as admin, admin.transaction():
+    async with as_admin(admin_url) as admin, admin.transaction():
         await admin.execute(f"lock table {part} in row exclusive mode")  # type: ignore[arg-type]
         building = asyncio.create_task(indexes.build_next(database))
-        async with asyncio.timeout(10), _admin(admin_url) as other:
+        async with asyncio.timeout(10), as_admin(admin_url) as other:
             waits = "select 1 from pg_locks where not granted and relation = %s::regclass"
             while not await (await other.execute(waits, (part,))).fetchone():
                 pass
@@ -98,7 +90,7 @@ async def test_pages_are_stored_changed_and_removed_while_an_index_is_built(data
 async def test_a_build_of_another_process_is_waited_for(database: Database, admin_url: str) -> None:
     _, space_id = await _begin(database)
     await spaces.close_fresh_part(database, space_id)
-    async with _admin(admin_url) as admin:
+    async with as_admin(admin_url) as admin:
         await admin.execute("select pg_advisory_lock(hashtext('archon_index_next'))")
         building = asyncio.create_task(indexes.build_space(database, space_id))
         assert (await indexes.left(database)).under_way
@@ -153,7 +145,7 @@ async def test_a_face_that_knows_no_limits_of_functions_says_that_it_ended_the_b
 
 
 async def test_a_call_that_takes_longer_than_a_role_may_is_done_all_the_same(supabase: SupabaseServer) -> None:
-    async with _admin(supabase.admin_url) as admin:
+    async with as_admin(supabase.admin_url) as admin:
         await admin.execute(
             "create function archon_slow() returns table (done boolean) language sql"
             " as 'select true from pg_sleep(1.5)'"
@@ -166,7 +158,7 @@ async def test_a_call_that_takes_longer_than_a_role_may_is_done_all_the_same(sup
 
 async def test_a_chunk_that_is_there_keeps_its_vectors_whatever_was_noted(database: Database, admin_url: str) -> None:
     _, space_id = await _begin(database)
-    async with _admin(admin_url) as admin:
+    async with as_admin(admin_url) as admin:
         await admin.execute("insert into archon_vectors_gone select id from archon_crawled_pages")
     assert not await indexes.build_next(database)
     assert not (await indexes.left(database)).behind

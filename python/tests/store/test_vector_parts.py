@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from array import array
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
-import psycopg
 
 from src.search.query import Scope
 from src.store import indexes, jobs, pages, sources, spaces
 from src.store.database import Database
 from src.store.search import SearchRepository
 from src.store.supabase import SupabaseDatabase
+from tests.fixtures.database import as_admin
 from tests.fixtures.supabase import SupabaseServer
 
 _PARTS = """
@@ -22,12 +19,6 @@ join pg_class c on c.oid = t.relid where t.isleaf and exists (
   select 1 from pg_index i join pg_class x on x.oid = i.indexrelid join pg_am a on a.oid = x.relam
   where i.indrelid = c.oid and a.amname = 'hnsw') order by 1
 """
-
-
-@asynccontextmanager
-async def _admin(url: str) -> AsyncIterator[psycopg.AsyncConnection]:
-    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
-        yield connection
 
 
 async def _space(database: Database) -> tuple[str, int]:
@@ -58,7 +49,7 @@ async def _closed(database: Database, job: str, space_id: int, sizes: list[int])
 
 async def _indexed(admin_url: str, space_id: int) -> list[tuple[int, int]]:
     """The parts with an index, but the first, and how many vectors the planner believes them to have."""
-    async with _admin(admin_url) as admin:
+    async with as_admin(admin_url) as admin:
         rows = await (await admin.execute(_PARTS, (f"archon_chunk_vectors_s{space_id}",))).fetchall()
     return [(part, size) for part, size in rows if part]
 
@@ -86,7 +77,7 @@ async def test_parts_are_put_together_as_long_as_the_memory_for_their_index_suff
 ) -> None:
     job, space_id = await _space(database)
     await _closed(database, job, space_id, [20, 20, 20])
-    async with _admin(admin_url) as admin:
+    async with as_admin(admin_url) as admin:
         await admin.execute(
             "create or replace function archon_part_capacity(dimensions integer) returns integer language sql"
             " as 'select 45'"
@@ -101,11 +92,11 @@ async def test_pages_are_stored_changed_and_searched_while_parts_are_put_togethe
 ) -> None:
     job, space_id = await _space(database)
     await _closed(database, job, space_id, [2, 2])
-    async with _admin(admin_url) as admin, admin.transaction():
+    async with as_admin(admin_url) as admin, admin.transaction():
         # Somebody reads for long: the step that takes the parts' place waits, and lets others go on again and again.
         await admin.execute(f"lock table archon_chunk_vectors_s{space_id} in access share mode")  # type: ignore[arg-type]
         merging = asyncio.create_task(indexes.merge_next(database))
-        async with asyncio.timeout(20), _admin(admin_url) as other:
+        async with asyncio.timeout(20), as_admin(admin_url) as other:
             waits = "select 1 from pg_locks where not granted and mode = 'AccessExclusiveLock'"
             while not await (await other.execute(waits)).fetchone():
                 pass
@@ -135,7 +126,7 @@ async def test_an_answer_that_is_lost_is_no_failure_of_putting_together(supabase
     database = await SupabaseDatabase.connect(supabase.url, supabase.key, answer_s=1.0)
     job, space_id = await _space(database)
     await _closed(database, job, space_id, [3, 3])
-    async with _admin(supabase.admin_url) as admin:
+    async with as_admin(supabase.admin_url) as admin:
         await admin.execute(
             "create or replace function archon_lock_briefly(tables text[]) returns void language plpgsql"
             " as $$ begin perform pg_sleep(2); end $$"
@@ -161,11 +152,11 @@ async def test_a_former_space_goes_once_no_index_is_built_and_nobody_waits_meanw
     job, space_id = await _space(database)
     await _store(database, job, space_id, "p0", 3)
     former = await spaces.ensure(database, model="former", dimensions=3)
-    async with _admin(admin_url) as admin:
+    async with as_admin(admin_url) as admin:
         await admin.execute("update archon_embedding_spaces set state = 'retired' where id = %s", (former.id,))
         await admin.execute("select pg_advisory_lock(hashtext('archon_index_next'))")
         clearing = asyncio.create_task(spaces.clear(database))
-        async with asyncio.timeout(10), _admin(admin_url) as other:
+        async with asyncio.timeout(10), as_admin(admin_url) as other:
             waits = "select 1 from pg_locks where locktype = 'advisory' and not granted"
             while not await (await other.execute(waits)).fetchone():
                 pass

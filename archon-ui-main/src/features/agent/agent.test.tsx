@@ -112,7 +112,16 @@ describe("the agent", () => {
     const timestamp = "2026-11-21T10:00:00Z";
     const kept = [
       { id: "q", content: "Why?", sender: "user", timestamp, connection_id: "lab", model: "large" },
-      { id: "a", content: "So.", sender: "agent", timestamp, outcome: "complete", way: "tools" },
+      {
+        id: "a",
+        content: "So.",
+        sender: "agent",
+        timestamp,
+        outcome: "complete",
+        way: "one_pass",
+        reason: "step_limit",
+        explanation: "It came to no end.",
+      },
     ];
     const usage = {
       prompt_tokens: 9,
@@ -136,6 +145,7 @@ describe("the agent", () => {
     expect(
       await screen.findByText("Lab · large-v2 · 12 tokens · first word after 250 ms"),
     ).toBeInTheDocument();
+    expect(screen.getByText("It came to no end.")).toBeInTheDocument();
     expect(screen.getByRole("button", { name: /^Model of the agent/ })).toHaveTextContent("Lab · large");
     await user.type(screen.getByRole("textbox", { name: "Your question" }), "And?{Enter}");
     await waitFor(() => expect(bodies).toEqual([{ message: "And?", connection_id: "lab", model: "large" }]));

@@ -94,6 +94,10 @@ const KEPT_WAYS: Record<string, string> = {
   one_pass: "Archon searched first and the model answered from what was found.",
 };
 
+function keptWay(way: string, { reason, explanation }: KeptMessage): Way {
+  return { way, reason, message: explanation ?? KEPT_WAYS[way] ?? "" };
+}
+
 /** The connection and model that were chosen for the last question; of a session without one the default. */
 export function chosenIn(messages: readonly KeptMessage[]): Picked {
   const last = messages.findLast((message) => message.sender === "user");
@@ -105,7 +109,7 @@ export function turnsOf(messages: readonly KeptMessage[]): Turn[] {
   return messages.flatMap((asked, at) => {
     const said = messages[at + 1];
     if (asked.sender !== "user" || said?.sender !== "agent") return [];
-    const way = said.way ? { way: said.way, reason: null, message: KEPT_WAYS[said.way] ?? "" } : null;
+    const way = said.way ? keptWay(said.way, said) : null;
     return [
       {
         ...begun(asked.content, said.id),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
@@ -16,7 +16,7 @@ WayReason: TypeAlias = Literal[
 ]
 ToolState: TypeAlias = Literal["called", "answered", "refused"]
 
-EXPLANATIONS: dict[WayReason | None, str] = {
+EXPLANATIONS: Mapping[str | None, str] = {
     None: "The model decides itself what to search and read.",
     "no_tool_calling": (
         "The model server has no tool calling, so Archon searched first and the model answers from what was found. "

@@ -19,7 +19,7 @@ from src.store.database import Database
 
 from .agent import KnowledgeAgent
 from .asked import AgentModelFactory, AgentQuestion
-from .events import AgentDone, AgentEvent, StartEvent, ToolEvent, WayEvent
+from .events import EXPLANATIONS, AgentDone, AgentEvent, StartEvent, ToolEvent, WayEvent
 
 AGENT_TYPES = {"rag": "Answers questions from the knowledge base; searches and reads with tools, and cites."}
 """The agents there are: type and description."""
@@ -39,7 +39,7 @@ class _Kept:
     usage: dict[str, JsonValue] | None = None
     error: dict[str, JsonValue] | None = None
     start: StartEvent | None = None
-    way: str | None = None
+    way: WayEvent | None = None
     done: AgentDone | None = None
     stored: bool = False
 
@@ -56,7 +56,7 @@ class _Kept:
         elif event.name == "error":
             self.error = event.to_dict()
         elif isinstance(event, WayEvent):
-            self.way = event.way
+            self.way = event
         elif isinstance(event, ToolEvent) and event.state != "called":
             self._note_step(event)
         elif isinstance(event, AgentDone):
@@ -72,7 +72,8 @@ class _Kept:
         return AgentAnswer(
             content="".join(self.text),
             outcome=ended.value,
-            way=self.way,
+            way=self.way.way if self.way else None,
+            way_reason=self.way.reason if self.way else None,
             steps=self.steps,
             passages=self.passages,
             support=self.support,
@@ -242,6 +243,8 @@ def _message(message: AgentMessage) -> dict[str, JsonValue]:
         "outcome": message.outcome,
         "provider": message.provider,
         "way": message.way,
+        "reason": message.way_reason,
+        "explanation": EXPLANATIONS.get(message.way_reason) if message.way_reason else None,
         "steps": message.steps,
         "passages": message.passages,
         "support": message.support,

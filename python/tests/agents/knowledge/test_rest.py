@@ -51,6 +51,7 @@ async def test_an_answer_in_a_session_is_streamed_and_kept(archon: httpx.AsyncCl
     asked, said = (await archon.get(f"{session}/messages")).json()
     assert (asked["sender"], asked["content"], said["sender"]) == ("user", "What runs awaitables?", "agent")
     assert (said["content"], said["outcome"], said["way"]) == ("asyncio.gather runs them [1].", "complete", "tools")
+    assert (said["reason"], said["explanation"]) == (None, None)
     assert (said["steps"][0]["tool"], said["steps"][0]["passages"]) == ("search_knowledge", [1])
     assert (events[-1][1]["message_id"], said["support"][0]["kind"]) == (said["id"], "cited")
 
@@ -61,6 +62,8 @@ async def test_a_sent_message_is_answered_in_the_background(archon: httpx.AsyncC
     assert (await archon.post(f"{session}/messages", json={"message": "Which call?"})).json() == {"status": "sent"}
     said = await answered(archon, session)
     assert (said["content"], said["way"]) == ("asyncio.gather does [1].", "one_pass")
+    assert said["reason"] == "no_tool_calling"
+    assert "--enable-auto-tool-choice" in said["explanation"]
 
 
 async def answered(archon: httpx.AsyncClient, session: str) -> dict[str, object]:

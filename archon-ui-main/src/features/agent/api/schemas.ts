@@ -52,6 +52,9 @@ export const KeptMessage = z.object({
   model: text,
   outcome: text,
   way: text,
+  /** Why it went that way, in a word and for people. */
+  reason: text,
+  explanation: text,
   steps: z.array(KeptStep).catch([]),
   passages: z.array(Passage).catch([]),
   support: z.array(Citation).catch([]),
