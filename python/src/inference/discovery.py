@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast, get_args
+from typing import TypeAlias, cast, get_args
+from weakref import WeakKeyDictionary
 
 import httpx2
 
@@ -19,6 +21,8 @@ from .provider import NEEDED_CAPABILITY, ActiveProvider, Capability, Endpoint, P
 from .retry import RetryPolicy, budget_for, with_retries
 from .transport_failures import error_from_transport
 
+_Key: TypeAlias = tuple[str, str | None, str]
+"""Provider, address, and the key's digest."""
 CACHE_S = 30.0
 _PATIENCE = RetryPolicy(attempts=3, deadline_s=30.0)
 _ROUTE: dict[Capability, str] = {"chat": "/chat/completions", "embeddings": "/embeddings", "rerank": "/rerank"}
@@ -125,7 +129,8 @@ class ServerClient:
 
 
 async def discover(provider: Provider, endpoint: Endpoint, *, fresh: bool = False) -> Discovery:
-    """Ask a server what it is; an answer is kept for half a minute, a failure is not.
+    """Ask a server what it is; an answer is kept for half a minute, a failure is not. Who comes while it is being asked
+    waits for the same answer, unless `fresh`.
 
     Raises:
         ProviderError: it cannot be asked, or its list of models cannot be read.
@@ -134,11 +139,30 @@ async def discover(provider: Provider, endpoint: Endpoint, *, fresh: bool = Fals
     kept = _CACHE.get(key)
     if kept is not None and not fresh and time.monotonic() - kept[0] < CACHE_S:
         return kept[1]
+    if fresh:
+        return await _looked_at(key, provider, endpoint)
+    looks = _UNDER_WAY.setdefault(asyncio.get_running_loop(), {})
+    look = looks.get(key)
+    if look is None:
+        # A task of its own: whoever asked first may leave before the others.
+        look = looks[key] = asyncio.ensure_future(_looked_at(key, provider, endpoint))
+        look.add_done_callback(lambda done: _over(looks, key, done))
+    return await asyncio.shield(look)
+
+
+async def _looked_at(key: _Key, provider: Provider, endpoint: Endpoint) -> Discovery:
     context = ErrorContext(provider=provider.id, operation="discover", url=endpoint.base_url)
     budget = budget_for(endpoint.base_url or provider.id)
     found = await with_retries(lambda: _look(provider, endpoint), policy=_PATIENCE, budget=budget, context=context)
     _CACHE[key] = (time.monotonic(), found)
     return found
+
+
+def _over(looks: dict[_Key, asyncio.Future[Discovery]], key: _Key, look: asyncio.Future[Discovery]) -> None:
+    if looks.get(key) is look:
+        del looks[key]
+    if not look.cancelled():
+        look.exception()  # nobody may be left to hear of it
 
 
 async def _look(provider: Provider, endpoint: Endpoint) -> Discovery:
@@ -158,6 +182,7 @@ def capabilities_told(models: Sequence[ServedModel]) -> frozenset[Capability] | 
 def forget_discoveries() -> None:
     """Ask anew next time: settings changed, or a model was not found."""
     _CACHE.clear()
+    _UNDER_WAY.clear()
 
 
 async def server_version(provider: Provider, client: ServerClient) -> str | None:
@@ -286,8 +311,9 @@ def _abilities(told: JsonValue) -> frozenset[Capability] | None:
     return frozenset(one for one in get_args(Capability) if one in told) if isinstance(told, list) else None
 
 
-def _cache_key(provider: Provider, endpoint: Endpoint) -> tuple[str, str | None, str]:
+def _cache_key(provider: Provider, endpoint: Endpoint) -> _Key:
     return provider.id, endpoint.base_url, hashlib.sha256((endpoint.api_key or "").encode()).hexdigest()
 
 
-_CACHE: dict[tuple[str, str | None, str], tuple[float, Discovery]] = {}
+_CACHE: dict[_Key, tuple[float, Discovery]] = {}
+_UNDER_WAY: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_Key, asyncio.Future[Discovery]]] = WeakKeyDictionary()

@@ -7,6 +7,7 @@ processor time of an answer on its way.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import socket
 import ssl
 from collections import deque
@@ -41,6 +42,9 @@ class DirectBackend(httpcore2.AsyncNetworkBackend):
         loop = asyncio.get_running_loop()
         with _raising(httpcore2.ConnectTimeout, httpcore2.ConnectError):
             async with asyncio.timeout(timeout):
+                if _is_address(host):  # there is nothing to look up, and nothing to choose from
+                    _, stream = await loop.create_connection(DirectStream, host, port)
+                    return stream
                 addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
                 connected = await start_connection(addresses, happy_eyeballs_delay=_STAGGER_S)
                 _, stream = await loop.create_connection(DirectStream, sock=connected)
@@ -59,6 +63,7 @@ class DirectStream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
         self._reader: asyncio.Future[None] | None = None
         self._writer: asyncio.Future[None] | None = None
         self._transport: asyncio.Transport | None = None
+        self._unsent: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # By name only: uvloop's transports are none of asyncio's classes.
@@ -101,17 +106,23 @@ class DirectStream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
         return b""
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Send, and wait while the server takes no more. Raises WriteTimeout, WriteError."""
+        """Send, and wait while the server takes no more. Raises WriteTimeout, WriteError.
+
+        What is written without a pause goes out as one: the head of a request and its body wake the server once.
+        """
         with _raising(httpcore2.WriteTimeout, httpcore2.WriteError):
             if self._opened.is_closing():
                 raise ConnectionResetError("the connection is closed") from self._failure
-            self._opened.write(buffer)
+            if not self._unsent:
+                asyncio.get_running_loop().call_soon(self._send)
+            self._unsent.append(buffer)
             if self._writer is not None:
                 async with asyncio.timeout(timeout):
                     await self._writer
 
     async def aclose(self) -> None:
         """Close at once; what the server did not take is given up."""
+        self._unsent.clear()
         if self._writer is not None:
             self._opened.abort()
         self._opened.close()
@@ -140,6 +151,11 @@ class DirectStream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
         if info == "is_readable":
             return self._ended or bool(self._received)
         return self._opened.get_extra_info(info)
+
+    def _send(self) -> None:
+        parts, self._unsent = self._unsent, []
+        if parts and not self._opened.is_closing():
+            self._opened.write(b"".join(parts))
 
     @property
     def _opened(self) -> asyncio.Transport:
@@ -179,6 +195,14 @@ def _raising(late: type[Exception], broken: type[Exception]) -> Iterator[None]:
         raise late(str(error)) from error
     except OSError as error:
         raise broken(str(error)) from error
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _wake(waiting: asyncio.Future[None] | None) -> None:
