@@ -13,12 +13,12 @@ from collections.abc import Callable
 from src.config import Environment
 from src.config.access import is_loopback
 from src.errors import ArchonError, ConfigurationError, ErrorContext, InvalidInput, NotFound
+from src.inference.connection import RawHeaders
 from src.inference.fallback import LinkHealth
 from src.inference.models import Outcome
 
 from .access import Doorman
 from .ask import ABILITY_OF_PATH, read_ask
-from .back import RawHeaders
 from .chain import Chain
 from .config import GatewayConfig
 from .deadlines import Deadlines

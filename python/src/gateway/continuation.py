@@ -6,11 +6,11 @@ import json
 from typing import TYPE_CHECKING
 
 from src.errors import ArchonError, StallTimeout, StreamCut
+from src.inference.connection import Reply
 from src.inference.models import Outcome
 from src.inference.pools import Ability, PoolReplaced, Upstream
 
 from .ask import Fields
-from .back import Reply
 from .heal import CannotHeal, Healing, Restart, first_choice, numbers
 from .server import Server
 from .sse import StreamWatch

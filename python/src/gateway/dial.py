@@ -18,9 +18,9 @@ from src.errors import (
     ProviderUnavailable,
 )
 from src.inference.address import Address
+from src.inference.connection import Connection, Reply
 from src.inference.transport_failures import tls_error
 
-from .back import Connection, Reply
 from .deadlines import Deadlines
 
 KEEP_IDLE_S = 4.0

@@ -17,8 +17,8 @@ from typing import TypeAlias
 import httptools
 
 from src.errors import ArchonError
+from src.inference.connection import RawHeaders
 
-from .back import RawHeaders
 from .deadlines import Deadlines
 from .envelope import JSON, TooLarge, envelope_bytes
 from .front_limits import FrontLimits, HeadTooLarge, Malformed, TooSlow

@@ -18,11 +18,11 @@ from src.errors import (
     ProviderTimeout,
     ProviderUnavailable,
 )
+from src.inference.connection import RawHeaders, Reply, Stale
 from src.inference.models import Outcome
 from src.inference.pools import Ability, PoolReplaced, RetryBudget, Upstream
 
 from .ask import with_fields
-from .back import RawHeaders, Reply, Stale
 from .bulk import embed_in_parts, is_bulk
 from .chain import Chain
 from .config import GatewayConfig

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from src.errors import ArchonError, ErrorContext, ProtocolError, ServerFailure
 from src.inference.address import Address
+from src.inference.connection import RawHeaders, Reply
 from src.inference.pools import Upstream
 
-from .back import RawHeaders, Reply
 from .deadlines import Deadlines
 from .dial import Dialer
 from .envelope import LoopDetected

@@ -18,10 +18,10 @@ from src.errors import (
     StallTimeout,
     StreamCut,
 )
+from src.inference.connection import Reply
 from src.inference.models import Outcome
 
 from .ask import with_fields
-from .back import Reply
 from .continuation import Continuation
 from .envelope import envelope_bytes
 from .heal import Healing

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from src.errors import ArchonError
+from src.inference.connection import RawHeaders, Reply
 from src.inference.models import Outcome
 
 from .ask import Ask
-from .back import RawHeaders, Reply
 from .front import Request
 from .server import Envoy, Server
 from .verdict import Verdict

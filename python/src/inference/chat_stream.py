@@ -32,6 +32,7 @@ from .client import Deadlines
 from .event_data import EventData
 from .failures import error_from_event
 from .models import Outcome, StreamEnd, TextDelta, Usage
+from .network import PIECES, Pieces
 from .patience import Patience
 from .sdk_errors import classify_sdk_error, filled, sdk_failures
 
@@ -57,7 +58,7 @@ class StreamReader:
         self._context = context
         self._secrets = secrets
         self._stream: ChunkStream | None = None
-        self._parts: AsyncIterator[bytes] | None = None
+        self._next_part: Callable[[], Awaitable[bytes]] | None = None
         self._parser = EventData()
         self._patience = Patience()
         self._events: deque[bytes] = deque()
@@ -76,7 +77,7 @@ class StreamReader:
         try:
             async with asyncio.timeout(self._deadlines.first_event_s):
                 self._stream = self._as_stream(await create())
-                self._parts = self._stream.response.aiter_bytes()
+                self._next_part = _parts_of(self._stream.response)
                 self._first = await self._next_chunk()
             if self._first is None:
                 raise StreamCut("The stream ended before its first token", context=self._context)
@@ -149,8 +150,8 @@ class StreamReader:
                 choice = self._choice(json.loads(event))
                 if choice is not None:
                     return choice
-            part = None if self._parts is None else await anext(self._parts, None)
-            if part is None:
+            part = await self._next_part() if self._next_part is not None else b""
+            if not part:
                 return None
             self._events.extend(self._parser.feed(part))
 
@@ -168,11 +169,10 @@ class StreamReader:
         return choices[0]
 
     async def _drain(self) -> None:
-        parts, self._parts = self._parts, None
-        with contextlib.suppress(TimeoutError, httpx2.HTTPError):
-            async with asyncio.timeout(_DRAIN_S):
-                while parts is not None and await anext(parts, None) is not None:
-                    pass
+        next_part, self._next_part = self._next_part, None
+        with contextlib.suppress(TimeoutError, httpx2.HTTPError), self._patience.within(_DRAIN_S):
+            while next_part is not None and await next_part():
+                pass
 
     def _deltas(self, choice: Choice) -> list[TextDelta]:
         reason, delta = choice.get("finish_reason"), choice.get("delta")
@@ -211,6 +211,15 @@ class StreamReader:
         if isinstance(error, (TypeError, AttributeError, ValueError)):
             return ProtocolError("The stream holds an event that cannot be read", context=self._context)
         return classify_sdk_error(error, self._context, secrets=self._secrets)
+
+
+def _parts_of(response: httpx2.Response) -> Callable[[], Awaitable[bytes]]:
+    """Gives the next part of the body; b'' at the end."""
+    pieces = response.extensions.get(PIECES)
+    if isinstance(pieces, Pieces) and "content-encoding" not in response.headers:
+        return pieces.next
+    parts = response.aiter_bytes()
+    return lambda: anext(parts, b"")
 
 
 def _outcome(error: ArchonError) -> Outcome:

@@ -1,215 +1,215 @@
-"""How bytes reach model servers: over asyncio's own transports, taken as they come.
+"""The connections to one's own model servers: kept for the next request, bounded in number, as a transport of httpx.
 
-httpcore's usual backend makes a cancel scope, and stops and starts the transport, for every read: a fifth of all the
-processor time of an answer on its way.
+httpx's usual transport makes a cancel scope for every read, parses in Python, and hands each piece through six
+generators: half of all the processor time of an answer on its way.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 import socket
 import ssl
 from collections import deque
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import cast
+from collections.abc import AsyncIterator, Awaitable
+from dataclasses import dataclass, field
+from typing import TypeVar
 
-import httpcore2
+import httpx2
 from aiohappyeyeballs import start_connection
 
-_HIGH_WATER = 256 * 1024
-"""Bytes that wait to be read before the server is held back."""
+from src.errors import ArchonError, ProviderTimeout
+
+from .address import Address
+from .connection import Connection, Reply
+
+T = TypeVar("T")
+KEEP_IDLE_S = 4.0
+"""vLLM closes idle connections after 5.0 s; one that is idle for longer than this is not used again."""
+MAX_CONNECTIONS = 256
+_MAX_IDLE = 64
 _STAGGER_S = 0.25
 """How long one address of a host is waited for before the next one is tried beside it (RFC 8305)."""
+_FORBIDDEN = re.compile(rb"[\x00\r\n]")
+PIECES = "archon.pieces"
+"""The extension of a response that has its `Pieces`, for those who read it without httpx's layers."""
 
 
-class DirectBackend(httpcore2.AsyncNetworkBackend):
-    """Makes connections over TCP."""
+class Pieces(httpx2.AsyncByteStream):
+    """The body of an answer, piece by piece as it comes. Closing it before its end stops the work on the server."""
 
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
-    ) -> httpcore2.AsyncNetworkStream:
-        """A connection to the first address of `host` that takes one; the last two arguments are not used.
+    def __init__(self, request: httpx2.Request, reply: Reply, line: _Line, within_s: float | None) -> None:
+        self._request = request
+        self._reply = reply
+        self._line = line
+        self._within_s = within_s
+        self._closed = False
 
-        Raises ConnectTimeout, ConnectError.
-        """
-        loop = asyncio.get_running_loop()
-        with _raising(httpcore2.ConnectTimeout, httpcore2.ConnectError):
-            async with asyncio.timeout(timeout):
-                if _is_address(host):  # there is nothing to look up, and nothing to choose from
-                    _, stream = await loop.create_connection(DirectStream, host, port)
-                    return stream
-                addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-                connected = await start_connection(addresses, happy_eyeballs_delay=_STAGGER_S)
-                _, stream = await loop.create_connection(DirectStream, sock=connected)
-        return stream
+    async def next(self) -> bytes:
+        """What has come since the last call; b'' at the end. Raises httpx2.ReadTimeout, ReadError."""
+        return await _within(self._reply, self._within_s, self._reply.piece(), self._request)
 
-
-class DirectStream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
-    """One connection; it is read by one task at a time."""
-
-    def __init__(self) -> None:
-        self._received: deque[bytes] = deque()
-        self._unread = 0
-        self._held_back = False
-        self._ended = False
-        self._failure: Exception | None = None
-        self._reader: asyncio.Future[None] | None = None
-        self._writer: asyncio.Future[None] | None = None
-        self._transport: asyncio.Transport | None = None
-        self._unsent: list[bytes] = []
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # By name only: uvloop's transports are none of asyncio's classes.
-        self._transport = cast("asyncio.Transport", transport)
-
-    def data_received(self, data: bytes) -> None:
-        self._received.append(data)
-        self._unread += len(data)
-        if self._unread > _HIGH_WATER and not self._held_back:
-            self._held_back = True
-            self._opened.pause_reading()
-        _wake(self._reader)
-
-    def eof_received(self) -> None:
-        self._ended = True
-        _wake(self._reader)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._ended = True
-        self._failure = exc
-        _wake(self._reader)
-        self.resume_writing()
-
-    def pause_writing(self) -> None:
-        self._writer = asyncio.get_running_loop().create_future()
-
-    def resume_writing(self) -> None:
-        _wake(self._writer)
-        self._writer = None
-
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """What has come, waited for where nothing has; empty at the end. Raises ReadTimeout, ReadError."""
-        if not self._received and not self._ended:
-            with _raising(httpcore2.ReadTimeout, httpcore2.ReadError):
-                await self._more(timeout)
-        if self._received:
-            return self._taken(max_bytes)
-        if self._failure is not None:
-            raise httpcore2.ReadError(str(self._failure)) from self._failure
-        return b""
-
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Send, and wait while the server takes no more. Raises WriteTimeout, WriteError.
-
-        What is written without a pause goes out as one: the head of a request and its body wake the server once.
-        """
-        with _raising(httpcore2.WriteTimeout, httpcore2.WriteError):
-            if self._opened.is_closing():
-                raise ConnectionResetError("the connection is closed") from self._failure
-            if not self._unsent:
-                asyncio.get_running_loop().call_soon(self._send)
-            self._unsent.append(buffer)
-            if self._writer is not None:
-                async with asyncio.timeout(timeout):
-                    await self._writer
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while piece := await self.next():
+            yield piece
 
     async def aclose(self) -> None:
-        """Close at once; what the server did not take is given up."""
-        self._unsent.clear()
-        if self._writer is not None:
-            self._opened.abort()
-        self._opened.close()
+        """Give the connection back; one whose answer is not whole is closed."""
+        if not self._closed:
+            self._closed = True
+            self._line.take_back(self._reply.connection)
 
-    async def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
-    ) -> httpcore2.AsyncNetworkStream:
-        """The same connection, encrypted; closed where that fails. Raises ConnectTimeout, ConnectError."""
-        secured = DirectStream()
+
+@dataclass(eq=False)
+class _Line:
+    """The connections to one server; those that are idle are kept, the latest last."""
+
+    address: Address
+    label: str
+    places: asyncio.Semaphore
+    heard: bool = False
+    idle: deque[Connection] = field(default_factory=deque)
+
+    async def connection(self, tls: ssl.SSLContext, timeouts: dict[str, float | None]) -> Connection:
+        """A connection for one request. Raises httpx2.PoolTimeout, ConnectTimeout, ConnectError."""
         try:
-            with _raising(httpcore2.ConnectTimeout, httpcore2.ConnectError):
-                async with asyncio.timeout(timeout):
-                    secured._transport = await asyncio.get_running_loop().start_tls(
-                        self._opened, secured, ssl_context, server_hostname=server_hostname
-                    )
+            async with asyncio.timeout(timeouts.get("pool")):
+                await self.places.acquire()
+        except TimeoutError as error:
+            raise httpx2.PoolTimeout("All connections stayed busy") from error
+        try:
+            kept = self._kept()
+            return kept if kept is not None else await self._connected(tls, timeouts.get("connect"))
         except BaseException:
-            self._opened.abort()
+            self.places.release()
             raise
-        return secured
 
-    def get_extra_info(self, info: str) -> object:
-        """`is_readable`: whether the server ended the connection, or sent what nobody asked for."""
-        if info == "is_readable":
-            return self._ended or bool(self._received)
-        return self._opened.get_extra_info(info)
+    def take_back(self, connection: Connection) -> None:
+        """The request is over."""
+        self.places.release()
+        if connection.reusable() and len(self.idle) < _MAX_IDLE:
+            connection.resume()
+            connection.idle_since = connection.loop.time()
+            self.idle.append(connection)
+        else:
+            connection.abort()
 
-    def _send(self) -> None:
-        parts, self._unsent = self._unsent, []
-        if parts and not self._opened.is_closing():
-            self._opened.write(b"".join(parts))
+    def close(self) -> None:
+        """Close what is idle; what is in use ends with its request."""
+        while self.idle:
+            self.idle.pop().abort()
 
-    @property
-    def _opened(self) -> asyncio.Transport:
-        assert self._transport is not None  # noqa: S101 - nobody gets a stream before its connection is made
-        return self._transport
+    def _kept(self) -> Connection | None:
+        while self.idle:
+            connection = self.idle.pop()
+            if not connection.closed and connection.loop.time() - connection.idle_since <= KEEP_IDLE_S:
+                connection.used = True
+                return connection
+            connection.abort()
+        return None
 
-    async def _more(self, within_s: float | None) -> None:
-        """Wait until something came, or the end. Raises TimeoutError."""
+    async def _connected(self, tls: ssl.SSLContext, within_s: float | None) -> Connection:
         loop = asyncio.get_running_loop()
-        self._reader = loop.create_future()
-        timer = None if within_s is None else loop.call_later(within_s, _late, self._reader)
+        host, port, secure = self.address.host, self.address.port, self.address.scheme == "https"
+        context, name = (tls, host) if secure else (None, None)
         try:
-            await self._reader
-        finally:
-            self._reader = None
-            if timer is not None:
-                timer.cancel()
+            async with asyncio.timeout(within_s):
+                if _is_number(host):  # there is nothing to look up, and nothing to choose from
+                    _, connection = await loop.create_connection(
+                        lambda: Connection(loop, self), host, port, ssl=context, server_hostname=name
+                    )
+                    return connection
+                addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+                connected = await start_connection(addresses, happy_eyeballs_delay=_STAGGER_S)
+                _, connection = await loop.create_connection(
+                    lambda: Connection(loop, self), sock=connected, ssl=context, server_hostname=name
+                )
+                return connection
+        except TimeoutError as error:
+            raise httpx2.ConnectTimeout(str(error)) from error
+        except OSError as error:
+            raise httpx2.ConnectError(str(error)) from error
 
-    def _taken(self, most: int) -> bytes:
-        part = self._received.popleft()
-        if len(part) > most:
-            self._received.appendleft(part[most:])
-            part = part[:most]
-        self._unread -= len(part)
-        if self._held_back and self._unread <= _HIGH_WATER // 2:
-            self._held_back = False
-            self._opened.resume_reading()
-        return part
+
+class Connections:
+    """Those to all servers of one event loop."""
+
+    def __init__(self, tls: ssl.SSLContext) -> None:
+        self._tls = tls
+        self._places = asyncio.Semaphore(MAX_CONNECTIONS)
+        self._lines: dict[tuple[str, str, int | None], _Line] = {}
+
+    async def send(self, request: httpx2.Request) -> httpx2.Response:
+        """The answer to `request`, as soon as its head has come; its body comes as `Pieces`.
+
+        Raises:
+            httpx2.TransportError: what httpx's own transport would raise.
+        """
+        body = await request.aread()
+        head = _head(request, len(body))
+        timeouts = request.extensions.get("timeout") or {}
+        line = self._line(request.url)
+        connection = await line.connection(self._tls, timeouts)
+        reply = connection.send(head, body, streaming=True)
+        pieces = Pieces(request, reply, line, timeouts.get("read"))
+        try:
+            await _within(reply, timeouts.get("read"), reply.head(), request)
+        except BaseException:
+            await pieces.aclose()
+            raise
+        if request.method == "HEAD":
+            await pieces.aclose()
+            return httpx2.Response(reply.status, headers=reply.headers)
+        return httpx2.Response(reply.status, headers=reply.headers, stream=pieces, extensions={PIECES: pieces})
+
+    def close(self) -> None:
+        """Close every connection that is idle."""
+        for line in self._lines.values():
+            line.close()
+        self._lines.clear()
+
+    def _line(self, url: httpx2.URL) -> _Line:
+        key = (url.scheme, url.host, url.port)
+        line = self._lines.get(key)
+        if line is None:
+            if url.scheme not in ("http", "https") or not url.host:
+                raise httpx2.UnsupportedProtocol(f"No way to a server by {url.scheme[:20]!r}")
+            host = f"[{url.host}]" if ":" in url.host else url.host
+            address = Address(f"{url.scheme}://{host}" + (f":{url.port}" if url.port else ""))
+            line = self._lines[key] = _Line(address, f"{address.host}:{address.port}", self._places)
+        return line
 
 
-@contextmanager
-def _raising(late: type[Exception], broken: type[Exception]) -> Iterator[None]:
-    """What the operating system raises, as httpcore's errors; those that are already are left alone."""
+def _head(request: httpx2.Request, size: int) -> bytes:
+    """The request's head. Raises httpx2.LocalProtocolError where it would not be one."""
+    lines = [b"%b %b HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]
+    headers = [(name, value) for name, value in request.headers.raw if name.lower() != b"transfer-encoding"]
+    if len(headers) < len(request.headers.raw):  # the body is here whole
+        headers.append((b"Content-Length", b"%d" % size))
+    lines += [b"%b: %b" % pair for pair in headers]
+    if any(_FORBIDDEN.search(line) for line in lines):
+        raise httpx2.LocalProtocolError("A header holds a line break")
+    return b"\r\n".join((*lines, b"", b""))
+
+
+async def _within(reply: Reply, seconds: float | None, wait: Awaitable[T], request: httpx2.Request) -> T:
+    """What `wait` for `reply` gives; None seconds: however long it takes. Raises httpx2.ReadTimeout, ReadError."""
+    timer = None if seconds is None else reply.connection.loop.call_later(seconds, reply.expire)
     try:
-        yield
-    except TimeoutError as error:
-        raise late(str(error)) from error
-    except OSError as error:
-        raise broken(str(error)) from error
+        return await wait
+    except ProviderTimeout as error:
+        raise httpx2.ReadTimeout(error.message, request=request) from error
+    except ArchonError as error:
+        raise httpx2.ReadError(error.message, request=request) from error
+    finally:
+        if timer is not None:
+            timer.cancel()
 
 
-def _is_address(host: str) -> bool:
+def _is_number(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
     except ValueError:
         return False
     return True
-
-
-def _wake(waiting: asyncio.Future[None] | None) -> None:
-    if waiting is not None and not waiting.done():
-        waiting.set_result(None)
-
-
-def _late(waiting: asyncio.Future[None]) -> None:
-    if not waiting.done():
-        waiting.set_exception(TimeoutError())

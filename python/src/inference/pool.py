@@ -12,18 +12,15 @@ from collections.abc import AsyncIterator
 from functools import cache
 from weakref import WeakKeyDictionary
 
-import httpcore2
 import httpx2
 from opentelemetry import trace
 from opentelemetry.propagate import inject
 from opentelemetry.trace import SpanKind
 
-from .network import DirectBackend
+from .network import Connections
 from .transport_failures import AnswerTooLarge
 
 CONNECT_S = 5.0
-KEEP_IDLE_S = 4.0
-MAX_CONNECTIONS = 256
 MAX_ANSWER_BYTES = 128 * 1024 * 1024
 _MAX_REDIRECTS = 3
 _REDIRECTS = {301, 302, 307, 308}
@@ -35,7 +32,7 @@ class ServerPool(httpx2.AsyncBaseTransport):
 
     def __init__(self, max_answer_bytes: int = MAX_ANSWER_BYTES) -> None:
         self._max_answer_bytes = max_answer_bytes
-        self._inner = _Direct(verify=tls_context())
+        self._connections = Connections(tls_context())
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send, in a span of its own where requests are traced: it ends with the answer's head."""
@@ -49,7 +46,7 @@ class ServerPool(httpx2.AsyncBaseTransport):
     async def _send(self, request: httpx2.Request) -> httpx2.Response:
         """Send; follow a redirect with the same method and body while it stays at the same scheme, host and port."""
         for _ in range(_MAX_REDIRECTS):
-            response = await self._inner.handle_async_request(request)
+            response = await self._connections.send(request)
             target = _same_origin_target(request, response)
             if target is None:
                 return self._bounded(response)
@@ -63,8 +60,8 @@ class ServerPool(httpx2.AsyncBaseTransport):
         """Nothing: the pool belongs to the event loop, not to the client that is closed."""
 
     async def shut(self) -> None:
-        """Close every connection."""
-        await self._inner.aclose()
+        """Close every connection that is idle; one in use ends with its request."""
+        self._connections.close()
 
     def _bounded(self, response: httpx2.Response) -> httpx2.Response:
         if response.headers.get("content-type", "").startswith("text/event-stream"):
@@ -73,20 +70,6 @@ class ServerPool(httpx2.AsyncBaseTransport):
         if isinstance(stream, httpx2.AsyncByteStream):
             response.stream = _BoundedStream(stream, self._max_answer_bytes)
         return response
-
-
-class _Direct(httpx2.AsyncHTTPTransport):
-    """httpx's transport over our own network backend, for which its constructor has no argument."""
-
-    def __init__(self, verify: ssl.SSLContext) -> None:
-        super().__init__(verify=verify)
-        self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=verify,
-            max_connections=MAX_CONNECTIONS,
-            max_keepalive_connections=64,
-            keepalive_expiry=KEEP_IDLE_S,
-            network_backend=DirectBackend(),
-        )
 
 
 class _BoundedStream(httpx2.AsyncByteStream):

@@ -1,4 +1,4 @@
-"""The side towards model servers: HTTP/1.1 on asyncio's own protocols, parsed by llhttp (httptools).
+"""One connection to a model server, of the gateway's and of our own: HTTP/1.1 on asyncio's protocols, parsed by llhttp.
 
 Measured against aiohttp and pyreqwest on the same proxy it costs the least per request, and it shows what they hide:
 whether a byte of the answer has come, when the last one came, and how to stop the work at once (close the socket).
@@ -10,21 +10,23 @@ import asyncio
 import math
 import ssl
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import httptools
 
 from src.errors import ArchonError, ConnectionBroken, ErrorContext, FirstByteTimeout, ProtocolError
-from src.inference.transport_failures import tls_error
 
-if TYPE_CHECKING:
-    from .dial import Dialer
+from .address import Address
+from .transport_failures import tls_error
 
 HIGH_WATER = 256 * 1024
 """Bytes of an answer that may wait for a slow client before the upstream is no longer read."""
 
 LARGEST_ANSWER = 256 * 1024 * 1024
 """Bytes of a plain answer, which is held whole; more is no answer any server gives."""
+
+_LARGEST_HEAD = 256 * 1024
+"""Bytes that may come before the head of an answer is whole."""
 
 _TURNED_AWAY = (
     "Look at the server's log; some servers also turn those away like this who lack a client certificate (client_cert)."
@@ -35,6 +37,14 @@ RawHeaders = list[tuple[bytes, bytes]]
 
 class Stale(ConnectionBroken):
     """A kept connection was closed by the server as the request went out: nothing was answered, send it anew."""
+
+
+class Line(Protocol):
+    """What connections to one server have in common. `heard`: something came for a client's request."""
+
+    address: Address
+    label: str
+    heard: bool
 
 
 class Reply:
@@ -185,11 +195,11 @@ class Reply:
 class Connection(asyncio.Protocol):
     """One connection to a server; carries one request at a time."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, dialer: Dialer) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, line: Line) -> None:
         self.loop = loop
-        self.label = dialer.label
+        self.label = line.label
         self.is_probe = False
-        self._dialer = dialer
+        self._line = line
         self.reply: Reply | None = None
         self.idle_since = 0.0
         self.used = False
@@ -198,6 +208,7 @@ class Connection(asyncio.Protocol):
         self._framed = False
         self._paused = False
         self._transport: asyncio.Transport | None = None
+        self._head_size = 0
         self._body: list[bytes] = []
         self.on_body = self._body.append  # called by llhttp for every chunk: a list's own method costs the least
         self._parser = httptools.HttpResponseParser(self)
@@ -210,6 +221,7 @@ class Connection(asyncio.Protocol):
         reply = Reply(self)
         self.reply = reply
         self._streaming = streaming
+        self._head_size = 0
         if self._transport is None or self.closed:
             reply.fail(Stale(f"{self.label} closed the connection."))
         else:
@@ -243,7 +255,7 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         reply.bytes_seen = True
-        self._dialer.heard = self._dialer.heard or not self.is_probe
+        self._line.heard = self._line.heard or not self.is_probe
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -251,6 +263,11 @@ class Connection(asyncio.Protocol):
             reply.fail(ProtocolError(f"{self.label} answered something that is not HTTP ({error})."))
             self.abort()
             return
+        if not reply.head_complete:
+            self._head_size += len(data)
+            if self._head_size > _LARGEST_HEAD:
+                reply.fail(ProtocolError(f"The head of what {self.label} answered has no end."))
+                self.abort()
         self._hand_over(reply)
 
     def _hand_over(self, reply: Reply) -> None:
@@ -269,11 +286,13 @@ class Connection(asyncio.Protocol):
             reply.end()
         elif isinstance(exc, ssl.SSLError):
             # TLS 1.3 tells a client that it lacks a certificate only after the handshake
-            reply.fail(tls_error(exc, self.label, ErrorContext(url=self._dialer.address.root)))
+            refused = tls_error(exc, self.label, ErrorContext(url=self._line.address.root))
+            refused.__cause__ = exc
+            reply.fail(refused)
         elif not reply.bytes_seen and self.used:
             reply.fail(Stale(f"{self.label} closed the connection."))
         else:
-            step = _TURNED_AWAY if self._dialer.address.scheme == "https" and not reply.bytes_seen else None
+            step = _TURNED_AWAY if self._line.address.scheme == "https" and not reply.bytes_seen else None
             reply.fail(
                 ConnectionBroken(f"{self.label} broke the connection before the answer was whole.", next_step=step)
             )
