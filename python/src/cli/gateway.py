@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 import uvloop
 
-from src.config import Environment, load_environment
+from src.config import Environment, garbage, load_environment
 from src.errors import ArchonError
 from src.gateway.config import GatewayConfig, LocalServers, load_config
 from src.gateway.serve import serve_forever
@@ -57,6 +57,7 @@ async def _run(environment: Environment, file: Path | None, host: str | None, po
         return load_config(fresh, file, _local(fresh))
 
     def ready(bound: int) -> None:
+        garbage.settle()
         typer.echo(f"The gateway answers at http://{address}:{bound}/v1", err=True)
 
     return await serve_forever(environment, load, address, environment.gateway_port if port is None else port, ready)

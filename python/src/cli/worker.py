@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 import uvloop
 
-from src.config import Environment, load_environment
+from src.config import Environment, garbage, load_environment
 from src.errors import ArchonError
 from src.server.log import configure_logging
 
@@ -51,6 +51,7 @@ async def _run(environment: Environment, jobs: int) -> None:
         "src.server.ingest_room"
     ).open_worker
     async with open_worker(environment, max_jobs=jobs) as ingest:
+        garbage.settle()
         sys.stderr.write(f"Worker {ingest.worker_name} is ready.\n")
         await stop.wait()
         sys.stderr.write("Stopping: what is under way goes back into the queue.\n")

@@ -138,7 +138,7 @@ class Connections:
     def __init__(self, tls: ssl.SSLContext) -> None:
         self._tls = tls
         self._places = asyncio.Semaphore(MAX_CONNECTIONS)
-        self._lines: dict[tuple[str, str, int | None], _Line] = {}
+        self._lines: dict[tuple[str, bytes, int | None], _Line] = {}
 
     async def send(self, request: httpx2.Request) -> httpx2.Response:
         """The answer to `request`, as soon as its head has come; its body comes as `Pieces`.
@@ -170,12 +170,13 @@ class Connections:
         self._lines.clear()
 
     def _line(self, url: httpx2.URL) -> _Line:
-        key = (url.scheme, url.host, url.port)
+        key = (url.scheme, url.raw_host, url.port)
         line = self._lines.get(key)
         if line is None:
             if url.scheme not in ("http", "https") or not url.host:
                 raise httpx2.UnsupportedProtocol(f"No way to a server by {url.scheme[:20]!r}")
-            host = f"[{url.host}]" if ":" in url.host else url.host
+            name = url.raw_host.decode("ascii")
+            host = f"[{name}]" if ":" in name else name
             address = Address(f"{url.scheme}://{host}" + (f":{url.port}" if url.port else ""))
             line = self._lines[key] = _Line(address, f"{address.host}:{address.port}", self._places)
         return line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 
@@ -124,6 +125,16 @@ async def test_what_is_there_can_be_kept(connections: ConnectionService) -> None
     )
     assert (done.created, done.replaced, done.kept) == (("b",), (), ("a",))
     assert (await connections.get("a")).name == "Mine"
+
+
+async def test_who_answers_changes_at_once_with_the_default(connections: ConnectionService) -> None:
+    await connections.create(body(id="a", base_url="gpu:1"))
+    answering = [await connections.default_id()]
+    await connections.make_default("a")
+    answering += await asyncio.gather(*(connections.default_id() for _ in range(3)))
+    await connections.delete("a")
+    answering.append(await connections.default_id())
+    assert answering == ["settings:llm", "a", "a", "a", "settings:llm"]
 
 
 async def test_one_at_most_is_the_default_and_else_the_one_of_settings(connections: ConnectionService) -> None:
