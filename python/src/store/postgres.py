@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import select
 import time
 from array import array
@@ -15,6 +16,7 @@ from weakref import WeakKeyDictionary
 import psycopg
 from psycopg import sql
 from psycopg.adapt import PyFormat
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -29,7 +31,10 @@ from .page_calls import PAGE_CALLS, SEARCHES, Turns
 MIN_VECTOR_VERSION = (0, 8)
 """pgvector 0.8 brought iterative index scans, which filtered search needs to keep its recall."""
 _TRUSTED_S = 1.0
-"""So long after its use a connection is not asked whether it still lives: that costs a round trip before each call."""
+"""So long after its use a connection is not asked whether it still lives: that costs a round trip before each call. One
+that stays on this machine is never asked: there is no network that could go without a word.
+"""
+_HERE = frozenset({"127.0.0.1", "::1", "localhost"})
 _FOR_PEOPLE = 4
 """Connections that the calls of an ingest leave free."""
 
@@ -40,6 +45,7 @@ class PostgresDatabase:
     def __init__(self, url: str, *, kind: str = "postgres", max_connections: int = 10) -> None:
         self._url = url
         self._kind = kind
+        self._trusted_s = math.inf if _stays_here(url) else _TRUSTED_S
         self._turns = Turns(max(1, max_connections - _FOR_PEOPLE))
         self._used: WeakKeyDictionary[psycopg.AsyncConnection[DictRow], float] = WeakKeyDictionary()
         self._pool: AsyncConnectionPool[psycopg.AsyncConnection[DictRow]] = AsyncConnectionPool(
@@ -110,7 +116,7 @@ class PostgresDatabase:
         """Raises psycopg.OperationalError where `connection` is dead, so that the pool takes another one."""
         idle_s = time.monotonic() - self._used.get(connection, float("-inf"))
         # A server that ends a connection says so, and that can be read; only a network that is gone says nothing.
-        if idle_s > _TRUSTED_S or _has_something_to_read(connection):
+        if idle_s > self._trusted_s or _has_something_to_read(connection):
             await AsyncConnectionPool.check_connection(connection)
 
     async def state(self) -> StoreState:
@@ -132,6 +138,15 @@ class PostgresDatabase:
 
     async def close(self) -> None:
         await self._pool.close()
+
+
+def _stays_here(url: str) -> bool:
+    """Whether Postgres is on this machine. A URL that cannot be read is refused where it is connected to."""
+    try:
+        host = str(conninfo_to_dict(url).get("host") or "")
+    except psycopg.ProgrammingError:
+        return False
+    return host in _HERE or host.startswith("/")
 
 
 def _has_something_to_read(connection: psycopg.AsyncConnection[DictRow]) -> bool:
