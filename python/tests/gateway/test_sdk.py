@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator
 
@@ -150,6 +151,22 @@ async def test_vllms_own_endpoints_answer(door: Door, path: str, fields: dict[st
     assert (answer.status_code, key in answer.json()) == (200, True)
 
 
+def told(body: str) -> tuple[str, list[object]]:
+    """The whole text of a stream, and its events without it; a busy vLLM gives two tokens in one event."""
+    text, shapes = "", []
+    for line in body.splitlines():
+        event = line.removeprefix("data: ")
+        shape = event if event == "[DONE]" else json.loads(event) if event else None
+        for choice in shape.get("choices", []) if isinstance(shape, dict) else []:
+            part = choice.get("delta", choice)
+            name = "content" if part is not choice else "text"
+            text += part.get(name) or ""
+            part[name] = bool(part.get(name))
+        if shape is not None and shape not in shapes[-1:]:
+            shapes.append(shape)
+    return text, shapes
+
+
 @pytest.mark.parametrize("heal", [False, True])
 @pytest.mark.parametrize("asked", [CHAT_ASKED, COMPLETION_ASKED], ids=["chat", "completion"])
 async def test_a_stream_through_the_gateway_is_the_stream_of_the_server(
@@ -161,7 +178,7 @@ async def test_a_stream_through_the_gateway_is_the_stream_of_the_server(
     for url in (vllm_chat_url, f"http://127.0.0.1:{door.port}"):
         async with httpx.AsyncClient(base_url=url, timeout=60) as client:
             body = (await client.post(path, json=fields)).text
-        texts.append(OF_ITS_OWN.sub("", body))
+        texts.append(told(OF_ITS_OWN.sub("", body)))
     await door.close()
     assert texts[0] == texts[1]
 
