@@ -19,7 +19,7 @@ do $archon_check$
 declare
   installed text := (select extversion from pg_extension where extname = 'vector');
   unknown text := (select string_agg(version, ', ' order by version) from archon_migrations
-                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0099', '0101', '0103', '0104', '0110', '0111', '0112', '0113', '0114', '0115', '0116', '0117', '0118', '0130', '0131', '0140', '0141', '0142', '0150', '0151', '0152'));
+                   where version ~ '^[0-9]{4}$' and version not in ('0000', '0001', '0002', '0003', '0010', '0020', '0030', '0040', '0041', '0050', '0051', '0052', '0060', '0061', '0070', '0075', '0076', '0078', '0080', '0081', '0082', '0083', '0090', '0092', '0093', '0096', '0097', '0098', '0099', '0101', '0103', '0104', '0110', '0111', '0112', '0113', '0114', '0115', '0116', '0117', '0118', '0130', '0131', '0140', '0141', '0142', '0150', '0151', '0152', '0153'));
 begin
   if string_to_array(substring(installed from '^[0-9]+[.][0-9]+'), '.')::integer[] < array[0, 8] then
     raise exception 'pgvector % is too old: run "alter extension vector update".', installed;
@@ -5508,5 +5508,37 @@ select archon_close_to_others();
 $archon_file_0152$;
   insert into archon_migrations (version, migration_name, checksum) values ('0152', 'agent_reasons', 'ba65faece7100ae2786d1773a38476cb');
 end $archon_step_0152$;
+
+do $archon_step_0153$
+begin
+  if exists (select 1 from archon_migrations where version = '0153') then
+    return;
+  end if;
+  execute $archon_file_0153$
+-- What has come so far of all answers that a server writes, and the promise to be heard of again, in one call. Returns those
+-- that are gone or have ended. A row that somebody else is about to end or delete is left to the next time: waiting for it
+-- with others in hand could end in a deadlock.
+create or replace function archon_answers_keep(
+  answers uuid[], contents text[], reasonings text[], lease_s double precision
+) returns table (id uuid) language sql as $$
+  with so_far as (
+    select * from unnest(answers, contents, reasonings) as s(answer, content, reasoning)
+  ), free as (
+    select m.id from archon_messages m where m.id = any (answers) and m.outcome is null for update skip locked
+  ), kept as (
+    update archon_messages m
+    set content = s.content, reasoning = s.reasoning, writing_until = now() + make_interval(secs => lease_s)
+    from so_far s join free f on f.id = s.answer
+    where m.id = s.answer
+  )
+  select s.answer from so_far s
+  where not exists (select 1 from archon_messages m where m.id = s.answer and m.outcome is null)
+$$;
+drop function if exists archon_answer_keep(uuid, text, text, double precision);
+
+select archon_close_to_others();
+$archon_file_0153$;
+  insert into archon_migrations (version, migration_name, checksum) values ('0153', 'answers_kept_together', 'c5ba12d81c1930d806653408565f0eb2');
+end $archon_step_0153$;
 
 select archon_close_to_others();

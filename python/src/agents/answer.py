@@ -30,7 +30,7 @@ from .naming import Namer
 from .places import Place
 from .request import AskRequest, title
 from .summing import Summariser
-from .writing import Answer, Control, Deltas
+from .writing import Answer, Control, Deltas, Keeper
 
 ChatModelFactory: TypeAlias = Callable[[str | None, str | None], Awaitable[ChatModel]]
 """Gives the chat model of a connection (None: of the default one), another model of its server where one is named.
@@ -68,6 +68,7 @@ class AnswerService:
     ) -> None:
         self._conversations = ConversationRepository(database)
         self._answers = AnswerRepository(database)
+        self._keeper = Keeper(self._answers)
         self._passages = SearchRepository(database)
         self._search = search
         self._chat_model_factory = chat_model_factory
@@ -95,9 +96,10 @@ class AnswerService:
             yield _start(prepared, answer.turn)
             if prepared.place.so_far:
                 yield TokenEvent(answer.markers.feed(prepared.place.so_far))
-            async with writing.kept(answer, self._answers), aclosing(writing.stream(answer, deltas)) as events:
-                async for event in events:
-                    yield event
+            with self._keeper.keeping(answer):
+                async with aclosing(writing.stream(answer, deltas)) as events:
+                    async for event in events:
+                        yield event
             await self._judge(prepared, answer)
             last = await self._finish(answer)
             self._afterwards(prepared, answer)

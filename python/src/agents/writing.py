@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 import structlog
@@ -12,7 +12,7 @@ import structlog
 from src.errors import ArchonError, JsonValue, ProviderTimeout, StoreError, StreamCut
 from src.inference.models import ChatModel, Outcome, StreamEnd, TextDelta, Usage
 from src.settings.connections_settings import named
-from src.store.answers import AnswerRepository, FinishedAnswer, Turn
+from src.store.answers import AnswerRepository, FinishedAnswer, SoFar, Turn
 
 from .events import ChatEvent, CitationEvent, DoneEvent, ErrorEvent, ReasoningEvent, TokenEvent, UsageEvent
 from .loops import LoopWatch, looped_end
@@ -20,6 +20,8 @@ from .markers import MarkerFilter
 
 KEEP_EVERY_S = 3.0
 """How often what has come so far is stored: a server that is killed loses no more than this."""
+_AT_ONCE = 100
+"""Answers that are kept by one call."""
 
 _log = structlog.get_logger("archon.agents.writing")
 _NOT_ENDED = StreamEnd(Outcome.CANCELLED, None)
@@ -73,6 +75,10 @@ class Answer:
             model=self.model.model,
         )
         return (*self.support, usage_event(self.end.usage, self.earlier_tokens), *error, done)
+
+    def so_far(self) -> SoFar:
+        """What the store keeps of it while it is written."""
+        return SoFar(self.turn.answer_id, self.markers.text, "".join(self.reasoning))
 
     def finished(self) -> FinishedAnswer:
         """What the store keeps of it."""
@@ -176,27 +182,44 @@ def _delta_events(delta: TextDelta | StreamEnd, answer: Answer) -> list[ChatEven
     return [TokenEvent(text)] if text else []
 
 
-@asynccontextmanager
-async def kept(answer: Answer, store: AnswerRepository) -> AsyncIterator[None]:
-    """Stores what has come of `answer` now and then, for as long as the block runs."""
-    keeping = asyncio.ensure_future(_keep(answer, store))
-    try:
-        yield
-    finally:
-        keeping.cancel()
-        await asyncio.gather(keeping, return_exceptions=True)
+class Keeper:
+    """Stores now and then what has come of the answers that are being written, of all of them in one call."""
 
+    def __init__(self, store: AnswerRepository) -> None:
+        self._store = store
+        self._answers: dict[str, Answer] = {}
+        self._task: asyncio.Task[None] | None = None
 
-async def _keep(answer: Answer, store: AnswerRepository) -> None:
-    while True:
-        await asyncio.sleep(KEEP_EVERY_S)
+    @contextmanager
+    def keeping(self, answer: Answer) -> Iterator[None]:
+        """Keep `answer` for as long as the block runs; it is `gone` once it cannot be kept any more."""
+        self._answers[answer.turn.answer_id] = answer
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._keep(), name="keep answers")
         try:
-            there = await store.keep(answer.turn.answer_id, answer.markers.text, "".join(answer.reasoning))
+            yield
+        finally:
+            del self._answers[answer.turn.answer_id]
+            if not self._answers and self._task is not None:
+                self._task.cancel()
+                self._task = None
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(KEEP_EVERY_S)
+            answers = list(self._answers.values())
+            for first in range(0, len(answers), _AT_ONCE):
+                await self._keep_some(answers[first : first + _AT_ONCE])
+
+    async def _keep_some(self, answers: Sequence[Answer]) -> None:
+        try:
+            gone = await self._store.keep([one.so_far() for one in answers])
         except StoreError as error:
             # The end is stored all the same, or fails aloud; this is only for a server that is killed before.
-            _log.warning("answer_not_kept", **error.to_dict())
-            continue
-        answer.gone = not there
+            _log.warning("answers_not_kept", **error.to_dict())
+            return
+        for one in answers:
+            one.gone = one.gone or one.turn.answer_id in gone
 
 
 def usage_event(usage: Usage, earlier_tokens: int = 0) -> UsageEvent:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from src.errors import JsonValue
@@ -43,6 +44,15 @@ class Turn:
     conversation_id: str
     question_id: str
     answer_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SoFar:
+    """What has come of an answer that is being written."""
+
+    answer_id: str
+    content: str
+    reasoning: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +113,16 @@ class AnswerRepository:
         )
         return _turn(rows[0])
 
-    async def keep(self, answer_id: str, content: str, reasoning: str) -> bool:
-        """Keep what has come so far; False when the answer is gone or has ended."""
+    async def keep(self, so_far: Sequence[SoFar]) -> frozenset[str]:
+        """Keep what has come so far of answers; the ids of those that are gone or have ended."""
         rows = await self._database.call(
-            "archon_answer_keep", answer=as_id(answer_id), content=content, reasoning=reasoning, lease_s=LEASE_S
+            "archon_answers_keep",
+            answers=[one.answer_id for one in so_far],
+            contents=[one.content for one in so_far],
+            reasonings=[one.reasoning for one in so_far],
+            lease_s=LEASE_S,
         )
-        return need(rows[0], "archon_answer_keep", bool)
+        return frozenset(need_id(row, "id") for row in rows)
 
     async def end(self, answer_id: str, answer: FinishedAnswer) -> bool:
         """Complete an answer; False when its conversation was deleted meanwhile."""
