@@ -7,13 +7,13 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import httpx2
 import structlog
 
 from src.errors import BadRequest, ErrorContext, JsonValue, ModelNotFound, redact_url
 
-from .chat_stream import ChunkStream, StreamReader
-from .client import Deadlines, client_for
+from .chat_stream import StreamReader
+from .chat_wire import chat_wire
+from .client import Deadlines
 from .control_tokens import without_control_tokens
 from .courtesy import courtesy_on
 from .discovery import forget_discoveries, max_model_len, resolve_model
@@ -24,7 +24,6 @@ from .token_counts import TokenEstimate
 from .tokenizer import ServerTokenizer
 
 if TYPE_CHECKING:
-    from openai import RequestOptions
     from openai.types.chat import ChatCompletionMessageParam
 
 _log = structlog.get_logger("archon.inference.chat")
@@ -55,8 +54,7 @@ class ProviderChatModel:
         self._deadlines = deadlines
         keeps_v1 = active.provider.keeps_v1_wire
         self._policy = policy or (NO_RETRIES if keeps_v1 else RetryPolicy(deadline_s=deadlines.total_s))
-        self._client = client_for(active, deadlines=deadlines)
-        self._request = _request_options(active, deadlines)
+        self._wire = chat_wire(active, deadlines)
         self._budget = budget_for(active.endpoint.base_url or active.provider.id)
         self._estimate = TokenEstimate()
         self._tokenizer: ServerTokenizer | None = None
@@ -74,8 +72,8 @@ class ProviderChatModel:
         return self._active.provider.id
 
     async def aclose(self) -> None:
-        """Close the client; the shared connections stay."""
-        await self._client.close()
+        """Close what it asks with; the shared connections stay."""
+        await self._wire.aclose()
 
     async def max_model_len(self) -> int | None:
         """Prompt and answer together, in tokens. Raises ConfigurationError or ProviderError."""
@@ -113,9 +111,12 @@ class ProviderChatModel:
         if options.continues and self._continuation() is None:
             turns.append({"role": "user", "content": _GO_ON})
 
+        streamed = {"stream": True, "stream_options": {"include_usage": True}}
+        body = {"messages": turns, "model": model, **streamed, **params}
+
         async def open_stream() -> StreamReader:
             reader = StreamReader(self._deadlines, context, self._secrets())
-            await reader.open(lambda: self._create(model, turns, params))
+            await reader.open(lambda: self._wire.open(body, context))
             return reader
 
         try:
@@ -135,27 +136,6 @@ class ProviderChatModel:
         if options.nobody_waits or not self._active.provider.local:
             return nullcontext()
         return courtesy_on(self._active.endpoint.base_url or self._active.provider.id).somebody_waits()
-
-    async def _create(
-        self, model: str, turns: Sequence[ChatCompletionMessageParam], params: dict[str, object]
-    ) -> ChunkStream:
-        import openai
-
-        # The call that chat.completions.create makes, with its chunks left as they come: see ChunkStream.
-        return await self._client.post(
-            "/chat/completions",
-            cast_to=object,
-            body={
-                "messages": list(turns),
-                "model": model,
-                "stream": True,
-                "stream_options": {"include_usage": True},
-                **params,
-            },
-            options=self._request,
-            stream=True,
-            stream_cls=openai.AsyncStream[object],
-        )
 
     async def _parameters(self, model: str, options: ChatOptions) -> dict[str, object]:
         params: dict[str, object] = {}
@@ -216,13 +196,6 @@ class ProviderChatModel:
         url = redact_url(f"{base.rstrip('/')}/chat/completions") if base else None
         remedy = self._active.endpoint.remedy
         return ErrorContext(provider=self.provider, operation="chat", url=url, model=model, remedy=remedy)
-
-
-def _request_options(active: ActiveProvider, deadlines: Deadlines) -> RequestOptions:
-    """Of a server of one's own no read has its own time-out: the stream's reader keeps time, event by event."""
-    if active.provider.keeps_v1_wire:
-        return {}
-    return {"timeout": httpx2.Timeout(None, connect=deadlines.connect_s)}
 
 
 def _held_to(schema: Mapping[str, JsonValue] | None) -> dict[str, object]:

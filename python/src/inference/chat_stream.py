@@ -12,7 +12,7 @@ import json
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import httpx2
 
@@ -36,12 +36,6 @@ from .network import PIECES, Pieces
 from .patience import Patience
 from .sdk_errors import classify_sdk_error, filled, sdk_failures
 
-if TYPE_CHECKING:
-    import openai
-
-ChunkStream: TypeAlias = "openai.AsyncStream[object]"
-"""What the SDK opened. Its events are read from the response itself: what the SDK does to each took more time than
-everything else in a token's way."""
 Choice: TypeAlias = dict[str, object]
 _MISSHAPEN = (TypeError, AttributeError)
 """What reading an event raises that is not what it should be."""
@@ -57,7 +51,7 @@ class StreamReader:
         self._deadlines = deadlines
         self._context = context
         self._secrets = secrets
-        self._stream: ChunkStream | None = None
+        self._response: httpx2.Response | None = None
         self._next_part: Callable[[], Awaitable[bytes]] | None = None
         self._parser = EventData()
         self._patience = Patience()
@@ -68,7 +62,7 @@ class StreamReader:
         self._finish_reason: str | None = None
         self._tokens: tuple[int | None, int | None] = (None, None)
 
-    async def open(self, create: Callable[[], Awaitable[object]]) -> None:
+    async def open(self, create: Callable[[], Awaitable[httpx2.Response]]) -> None:
         """Send the request and wait for the first data event.
 
         Raises:
@@ -76,8 +70,8 @@ class StreamReader:
         """
         try:
             async with asyncio.timeout(self._deadlines.first_event_s):
-                self._stream = self._as_stream(await create())
-                self._next_part = _parts_of(self._stream.response)
+                self._response = await create()
+                self._next_part = _parts_of(self._response)
                 self._first = await self._next_chunk()
             if self._first is None:
                 raise StreamCut("The stream ended before its first token", context=self._context)
@@ -109,16 +103,9 @@ class StreamReader:
     async def close(self) -> None:
         """Close the connection; the server stops working on the answer."""
         self._patience.close()
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            await stream.close()
-
-    def _as_stream(self, answer: object) -> ChunkStream:
-        import openai
-
-        if not isinstance(answer, openai.AsyncStream):
-            raise ProtocolError("The answer is no event stream", context=self._context)
-        return answer
+        response, self._response = self._response, None
+        if response is not None:
+            await response.aclose()
 
     async def _before_deadline(self) -> Choice | None:
         left_s = self._deadlines.total_s - (time.monotonic() - self._started)
