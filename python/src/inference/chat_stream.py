@@ -157,9 +157,10 @@ class StreamReader:
 
     async def _drain(self) -> None:
         next_part, self._next_part = self._next_part, None
-        with contextlib.suppress(TimeoutError, httpx2.HTTPError), self._patience.within(_DRAIN_S):
-            while next_part is not None and await next_part():
-                pass
+        with contextlib.suppress(TimeoutError, httpx2.HTTPError):
+            async with asyncio.timeout(_DRAIN_S):
+                while next_part is not None and await next_part():
+                    pass
 
     def _deltas(self, choice: Choice) -> list[TextDelta]:
         reason, delta = choice.get("finish_reason"), choice.get("delta")
@@ -202,8 +203,9 @@ class StreamReader:
 
 def _parts_of(response: httpx2.Response) -> Callable[[], Awaitable[bytes]]:
     """Gives the next part of the body; b'' at the end."""
-    pieces = response.extensions.get(PIECES)
-    if isinstance(pieces, Pieces) and "content-encoding" not in response.headers:
+    pieces, headers = response.extensions.get(PIECES), response.headers
+    is_plain = "content-encoding" not in headers and headers.get("content-type", "").startswith("text/event-stream")
+    if isinstance(pieces, Pieces) and is_plain:
         return pieces.next
     parts = response.aiter_bytes()
     return lambda: anext(parts, b"")
