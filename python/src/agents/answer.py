@@ -96,10 +96,9 @@ class AnswerService:
             yield _start(prepared, answer.turn)
             if prepared.place.so_far:
                 yield TokenEvent(answer.markers.feed(prepared.place.so_far))
-            with self._keeper.keeping(answer):
-                async with aclosing(writing.stream(answer, deltas)) as events:
-                    async for event in events:
-                        yield event
+            async with aclosing(writing.stream(answer, deltas)) as events:
+                async for event in events:
+                    yield event
             await self._judge(prepared, answer)
             last = await self._finish(answer)
             self._afterwards(prepared, answer)
@@ -114,7 +113,8 @@ class AnswerService:
         async with Deltas(prepared.model.stream(prepared.context.messages, prepared.options)) as deltas:
             answer = await self._begin(request, prepared, control)
             try:
-                yield answer, deltas
+                with self._keeper.keeping(answer):
+                    yield answer, deltas
             finally:
                 # The reader left or the task was cancelled: what came is kept, also while we are being torn down.
                 if not answer.stored:

@@ -14,7 +14,7 @@ def settle() -> None:
     """Leave all that is loaded now out of every look for cyclic garbage, and look less often.
 
     To be called once, when a program has loaded what it works with: code and tables stay until its end, and every look
-    at all objects would walk through them. `bench/chat.py` shows what that costs a chat.
+    at all objects would walk through them: some tenth of a chat's processor time.
     """
     gc.collect()
     gc.freeze()

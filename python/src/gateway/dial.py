@@ -6,7 +6,6 @@ import asyncio
 import errno
 import socket
 import ssl
-from collections import deque
 
 from src.errors import (
     ArchonError,
@@ -18,13 +17,11 @@ from src.errors import (
     ProviderUnavailable,
 )
 from src.inference.address import Address
-from src.inference.connection import Connection, Reply
+from src.inference.connection import Connection, IdleConnections, Reply
 from src.inference.transport_failures import tls_error
 
 from .deadlines import Deadlines
 
-KEEP_IDLE_S = 4.0
-"""vLLM closes idle connections after 5.0 s; a connection older than this is not used again."""
 _OUR_OWN_FAULT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 
 
@@ -44,7 +41,7 @@ class Dialer:
         self.opened = 0
         self.heard = False
         self._deadlines = deadlines
-        self._idle: deque[Connection] = deque()
+        self._idle = IdleConnections()
         self._live: set[Connection] = set()
         self._ssl = (tls or ssl.create_default_context()) if address.scheme == "https" else None
 
@@ -56,12 +53,10 @@ class Dialer:
         Raises:
             ProviderUnavailable, ConnectTimeout: no connection could be made.
         """
-        connection = None if fresh or probe else self._kept()
+        connection = None if fresh or probe else self._idle.take()
         if connection is None:
             connection = await self._connect()
             connection.is_probe = probe
-        else:
-            connection.used = True
         self._live.add(connection)
         reply = connection.send(head, body, streaming=streaming)
         reply.due = connection.loop.time() + within_s
@@ -74,9 +69,7 @@ class Dialer:
         connection = reply.connection
         self._live.discard(connection)
         if not connection.is_probe and connection.reusable() and connection.reply is reply:
-            connection.resume()
-            connection.idle_since = connection.loop.time()
-            self._idle.append(connection)
+            self._idle.put(connection)
         else:
             connection.abort()
 
@@ -88,8 +81,7 @@ class Dialer:
 
     def close(self) -> None:
         """Close what is idle; what is in use ends by itself."""
-        while self._idle:
-            self._idle.pop().abort()
+        self._idle.close()
 
     def open_connections(self) -> int:
         """Connections in use and idle ones."""
@@ -97,16 +89,7 @@ class Dialer:
 
     def close_idle(self, now: float) -> None:
         """Close connections idle for longer than `KEEP_IDLE_S` (the oldest stand first)."""
-        while self._idle and (self._idle[0].closed or now - self._idle[0].idle_since > KEEP_IDLE_S):
-            self._idle.popleft().abort()
-
-    def _kept(self) -> Connection | None:
-        while self._idle:
-            connection = self._idle.pop()
-            if not connection.closed and connection.loop.time() - connection.idle_since <= KEEP_IDLE_S:
-                return connection
-            connection.abort()
-        return None
+        self._idle.close_old(now)
 
     async def _connect(self) -> Connection:
         loop = asyncio.get_running_loop()

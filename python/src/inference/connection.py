@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import ssl
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -31,6 +32,9 @@ _LARGEST_HEAD = 256 * 1024
 _TURNED_AWAY = (
     "Look at the server's log; some servers also turn those away like this who lack a client certificate (client_cert)."
 )
+
+KEEP_IDLE_S = 4.0
+"""vLLM closes idle connections after 5.0 s; a connection that is idle for longer than this is not used again."""
 
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -325,3 +329,39 @@ class Connection(asyncio.Protocol):
             self.reply.end()
 
     _keeps = False
+
+
+class IdleConnections:
+    """Connections to one server that wait for their next request, the latest last."""
+
+    def __init__(self) -> None:
+        self._kept: deque[Connection] = deque()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def take(self) -> Connection | None:
+        """The latest that can still be used; None where there is none."""
+        while self._kept:
+            connection = self._kept.pop()
+            if not connection.closed and connection.loop.time() - connection.idle_since <= KEEP_IDLE_S:
+                connection.used = True
+                return connection
+            connection.abort()
+        return None
+
+    def put(self, connection: Connection) -> None:
+        """Keep one that is `reusable`."""
+        connection.resume()
+        connection.idle_since = connection.loop.time()
+        self._kept.append(connection)
+
+    def close_old(self, now: float) -> None:
+        """Close those idle for longer than `KEEP_IDLE_S` (the oldest stand first)."""
+        while self._kept and (self._kept[0].closed or now - self._kept[0].idle_since > KEEP_IDLE_S):
+            self._kept.popleft().abort()
+
+    def close(self) -> None:
+        """Close all of them."""
+        while self._kept:
+            self._kept.pop().abort()

@@ -1,7 +1,7 @@
 """The connections to one's own model servers: kept for the next request, bounded in number, as a transport of httpx.
 
 httpx's usual transport makes a cancel scope for every read, parses in Python, and hands each piece through six
-generators: half of all the processor time of an answer on its way.
+generators; docs/architecture.md says what a chat costs without them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import ipaddress
 import re
 import socket
 import ssl
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -22,11 +21,9 @@ from aiohappyeyeballs import start_connection
 from src.errors import ArchonError, ProviderTimeout
 
 from .address import Address
-from .connection import Connection, Reply
+from .connection import Connection, IdleConnections, Reply
 
 T = TypeVar("T")
-KEEP_IDLE_S = 4.0
-"""vLLM closes idle connections after 5.0 s; one that is idle for longer than this is not used again."""
 MAX_CONNECTIONS = 256
 _MAX_IDLE = 64
 _STAGGER_S = 0.25
@@ -69,7 +66,7 @@ class _Line:
     label: str
     places: asyncio.Semaphore
     heard: bool = False
-    idle: deque[Connection] = field(default_factory=deque)
+    idle: IdleConnections = field(default_factory=IdleConnections)
 
     async def connection(self, tls: ssl.SSLContext, timeouts: dict[str, float | None]) -> Connection:
         """A connection for one request. Raises httpx2.PoolTimeout, ConnectTimeout, ConnectError."""
@@ -79,8 +76,7 @@ class _Line:
         except TimeoutError as error:
             raise httpx2.PoolTimeout("All connections stayed busy") from error
         try:
-            kept = self._kept()
-            return kept if kept is not None else await self._connected(tls, timeouts.get("connect"))
+            return self.idle.take() or await self._connected(tls, timeouts.get("connect"))
         except BaseException:
             self.places.release()
             raise
@@ -89,25 +85,9 @@ class _Line:
         """The request is over."""
         self.places.release()
         if connection.reusable() and len(self.idle) < _MAX_IDLE:
-            connection.resume()
-            connection.idle_since = connection.loop.time()
-            self.idle.append(connection)
+            self.idle.put(connection)
         else:
             connection.abort()
-
-    def close(self) -> None:
-        """Close what is idle; what is in use ends with its request."""
-        while self.idle:
-            self.idle.pop().abort()
-
-    def _kept(self) -> Connection | None:
-        while self.idle:
-            connection = self.idle.pop()
-            if not connection.closed and connection.loop.time() - connection.idle_since <= KEEP_IDLE_S:
-                connection.used = True
-                return connection
-            connection.abort()
-        return None
 
     async def _connected(self, tls: ssl.SSLContext, within_s: float | None) -> Connection:
         loop = asyncio.get_running_loop()
@@ -158,15 +138,12 @@ class Connections:
         except BaseException:
             await pieces.aclose()
             raise
-        if request.method == "HEAD":
-            await pieces.aclose()
-            return httpx2.Response(reply.status, headers=reply.headers)
         return httpx2.Response(reply.status, headers=reply.headers, stream=pieces, extensions={PIECES: pieces})
 
     def close(self) -> None:
-        """Close every connection that is idle."""
+        """Close every connection that is idle; one in use ends with its request."""
         for line in self._lines.values():
-            line.close()
+            line.idle.close()
         self._lines.clear()
 
     def _line(self, url: httpx2.URL) -> _Line:
